@@ -1,0 +1,1 @@
+"""Who is it: keys, tokens, accounts, admission of connections."""

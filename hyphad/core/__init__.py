@@ -1,0 +1,1 @@
+"""The domain: addresses, identities, records, registries, policy, events, errors. No I/O."""

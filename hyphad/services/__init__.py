@@ -1,0 +1,1 @@
+"""The services that hyphad itself offers over RPC."""

@@ -1,0 +1,1 @@
+"""SQLite: one connection that writes, and a module for each family of tables."""

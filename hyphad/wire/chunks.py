@@ -1,0 +1,101 @@
+"""Messages that arrive in chunks, kept per sender until they are whole (WIRE-75, WIRE-76, D-16)."""
+
+import time
+from dataclasses import dataclass, field
+
+from hyphad.core.errors import BadCall, QuotaExceeded, TimedOut
+
+CHUNK = 262_144
+WHOLE = CHUNK + 1024
+MAX_KEYS = 256
+IDLE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Partial:
+    parts: dict[int, bytes] = field(default_factory=dict)
+    size: int = 0
+    touched: float = field(default_factory=time.monotonic)
+
+
+class ChunkStore:
+    """What every sender has sent so far. Bounds are in bytes: per sender and in all."""
+
+    def __init__(self, per_sender: int, total: int) -> None:
+        self._per_sender = per_sender
+        self._total = total
+        self._partials: dict[str, dict[str, _Partial]] = {}
+        self._sizes: dict[str, int] = {}
+        self.size = 0
+
+    def create(self, sender: str, key: str) -> None:
+        """Start a message; an unfinished one of that key is begun anew."""
+        if not isinstance(key, str):
+            raise BadCall("message_cache: the key must be a string")
+        self.sweep()
+        self.remove(sender, key)
+        mine = self._partials.setdefault(sender, {})
+        if len(mine) >= MAX_KEYS:
+            raise QuotaExceeded(f"Too many unfinished messages: at most {MAX_KEYS} per client")
+        mine[key] = _Partial()
+
+    def put(self, sender: str, key: str, index: int | None, data: bytes) -> None:
+        """Add a chunk at `index`, or at the end where it is None."""
+        partial = self._find(sender, key)
+        if not isinstance(data, bytes) or not isinstance(index, int | None):
+            raise BadCall("message_cache: a chunk is an index and bytes")
+        at = len(partial.parts) if index is None else index
+        grown = len(data) - len(partial.parts.get(at, b""))
+        if self._sizes.get(sender, 0) + grown > self._per_sender or self.size + grown > self._total:
+            self.remove(sender, key)
+            raise QuotaExceeded(
+                f"Message too large for the server: at most {self._per_sender} bytes per client may "
+                "be unfinished. Call the other client directly, or send less at a time."
+            )
+        partial.parts[at] = data
+        partial.touched = time.monotonic()
+        self._grow(sender, partial, grown)
+
+    def take(self, sender: str, key: str) -> bytes:
+        """The whole message, which is then forgotten. Raises `BadCall` where a chunk is missing."""
+        partial = self._find(sender, key)
+        count = len(partial.parts)
+        if set(partial.parts) != set(range(count)):
+            self.remove(sender, key)
+            raise BadCall(f"Message with key {key} is incomplete.")
+        data = b"".join(partial.parts[index] for index in range(count))
+        self.remove(sender, key)
+        return data
+
+    def remove(self, sender: str, key: str) -> None:
+        mine = self._partials.get(sender, {})
+        partial = mine.pop(key, None)
+        if partial is not None:
+            self._grow(sender, partial, -partial.size)
+        if not mine:
+            self._partials.pop(sender, None)
+            self._sizes.pop(sender, None)
+
+    def drop(self, sender: str) -> None:
+        """The sender has gone."""
+        for key in list(self._partials.get(sender, ())):
+            self.remove(sender, key)
+
+    def sweep(self) -> None:
+        """Drop what has not grown for a minute (D-16)."""
+        oldest = time.monotonic() - IDLE_SECONDS
+        for sender, mine in list(self._partials.items()):
+            for key, partial in list(mine.items()):
+                if partial.touched < oldest:
+                    self.remove(sender, key)
+
+    def _find(self, sender: str, key: str) -> _Partial:
+        partial = self._partials.get(sender, {}).get(key)
+        if partial is None:
+            raise TimedOut(f"Message with key {key} does not exists.")
+        return partial
+
+    def _grow(self, sender: str, partial: _Partial, amount: int) -> None:
+        partial.size += amount
+        self.size += amount
+        self._sizes[sender] = self._sizes.get(sender, 0) + amount

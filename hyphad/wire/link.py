@@ -1,0 +1,214 @@
+"""One connected client, whatever its transport.
+
+A `Link` knows who is on the other side (fixed at the handshake), sends frames to it, counts what
+the transport has not taken yet, and tells senders to wait when that grows (WIRE-27). What identifies
+the client in every header is packed once, when the link is made (WIRE-41).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from hyphad.core.records import Caller
+from hyphad.wire import frame
+
+log = logging.getLogger(__name__)
+
+HIGH_WATER = 4 << 20
+FIRST_FRAME_WAIT = 5.0
+MAX_OPEN_CALLS = 10_000
+
+
+class Transport(Protocol):
+    """What carries a link's frames. `queued` is in bytes not yet taken by the kernel."""
+
+    @property
+    def queued(self) -> int: ...
+
+    def send_bytes(self, *parts: bytes) -> None: ...
+
+    def send_text(self, text: str) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FlowLimits:
+    """Bounds of one connection: frames a second and in a burst, bytes queued, seconds congested."""
+
+    rate: float = 5000.0
+    burst: float = 10_000.0
+    queue: int = 64 << 20
+    slow_after: float = 30.0
+
+
+class Link:
+    """A live connection of `caller`."""
+
+    __slots__ = (
+        "_drained",
+        "_held",
+        "_last_refill",
+        "_on_slow",
+        "_slow_timer",
+        "_tokens",
+        "address",
+        "alive",
+        "caller",
+        "close_code",
+        "frames_in",
+        "frames_out",
+        "last_seen",
+        "limits",
+        "loop",
+        "open_calls",
+        "opened",
+        "resumed",
+        "stamp",
+        "subscriptions",
+        "transport",
+        "workspace",
+    )
+
+    def __init__(
+        self,
+        caller: Caller,
+        transport: Transport,
+        limits: FlowLimits,
+        on_slow: Callable[["Link"], None] | None = None,
+        resumed: bool = False,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.caller = caller
+        self.address = caller.address
+        self.workspace = caller.workspace
+        self.transport = transport
+        self.limits = limits
+        self.alive = True
+        self.resumed = resumed
+        self.close_code: int | None = None
+        self.opened = self.last_seen = self.loop.time()
+        self.subscriptions: set[str] = set()
+        self.open_calls: dict[tuple[str, str], None] | None = None
+        self.frames_in = self.frames_out = 0
+        self.stamp = frame.pairs(
+            {"from": self.address, "ws": self.workspace, "user": caller.user.to_dict()}
+        )
+        self._held: list[bytes] | None = []
+        self._drained: asyncio.Future[None] | None = None
+        self._slow_timer: asyncio.TimerHandle | None = None
+        self._on_slow = on_slow
+        self._tokens = limits.burst
+        self._last_refill = self.opened
+        self.loop.call_later(FIRST_FRAME_WAIT, self.release)
+
+    # sending
+
+    def send(self, *parts: bytes) -> None:
+        """Queue one frame; nothing happens on a link that has ended (WIRE-133)."""
+        if not self.alive:
+            return
+        if self._held is not None:
+            self._held.append(b"".join(parts))
+            return
+        self.frames_out += 1
+        self.transport.send_bytes(*parts)
+        if self.transport.queued > HIGH_WATER and self._drained is None:
+            self._congested()
+
+    def send_text(self, text: str) -> None:
+        if self.alive:
+            self.transport.send_text(text)
+
+    def release(self) -> None:
+        """Let the frames go that waited for the client's first one (D-25)."""
+        held, self._held = self._held, None
+        for data in held or ():
+            self.send(data)
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection; the reason is cut to what the protocol allows (WIRE-12)."""
+        if self.alive:
+            self.close_code = code
+            self.transport.close(code, reason)
+
+    # flow control
+
+    @property
+    def drained(self) -> "asyncio.Future[None] | None":
+        """None, or what senders wait for before they may send more to this link."""
+        return self._drained
+
+    def on_drain(self) -> None:
+        """The transport has taken what was queued; called by the transport."""
+        if self._drained is not None and self.transport.queued <= HIGH_WATER // 2:
+            self._relieve()
+
+    def _congested(self) -> None:
+        self._drained = self.loop.create_future()
+        self._slow_timer = self.loop.call_later(self.limits.slow_after, self._too_slow)
+        if self.transport.queued > self.limits.queue:
+            self._too_slow()
+
+    def _relieve(self) -> None:
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
+        waiting, self._drained = self._drained, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _too_slow(self) -> None:
+        log.warning(
+            "slow_consumer client=%s queued=%d user=%s",
+            self.address,
+            self.transport.queued,
+            self.caller.user.id,
+        )
+        if self._on_slow is not None:
+            self._on_slow(self)
+        self.close(1001, "Slow consumer")
+
+    def over_rate(self) -> float:
+        """Seconds to wait before reading on, 0.0 while within the message rate (WIRE-21, D-23)."""
+        rate = self.limits.rate
+        if rate <= 0:
+            return 0.0
+        self._tokens -= 1.0
+        if self._tokens >= 0:
+            return 0.0
+        now = self.loop.time()
+        self._tokens = min(
+            self.limits.burst, self._tokens + (now - self._last_refill) * rate
+        )
+        self._last_refill = now
+        return max(0.0, -self._tokens / rate)
+
+    # life
+
+    def touch(self) -> None:
+        """A frame came in."""
+        self.last_seen = self.loop.time()
+        self.frames_in += 1
+        if self._held is not None:
+            self.release()
+
+    def end(self) -> None:
+        """The connection is gone; senders stop waiting for it."""
+        self.alive = False
+        self._held = None
+        self._relieve()
+
+    def note_call(self, caller: str, session: str) -> None:
+        """Remember a call from another workspace, to tell its caller if this link goes (WIRE-55)."""
+        if self.open_calls is None:
+            self.open_calls = {}
+        elif len(self.open_calls) >= MAX_OPEN_CALLS:
+            del self.open_calls[next(iter(self.open_calls))]
+        self.open_calls[(caller, session)] = None
+
+    def forget_call(self, caller: str, session: str) -> None:
+        if self.open_calls is not None:
+            self.open_calls.pop((caller, session), None)

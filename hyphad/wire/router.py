@@ -1,0 +1,283 @@
+"""A frame in, a frame out: check, stamp, deliver or reject.
+
+Synchronous from end to end. The identity in a header comes from the link the frame arrived on,
+never from the frame (WIRE-42, WIRE-45); the body is not looked into beyond its top-level keys and
+passes as bytes (WIRE-38).
+"""
+
+import asyncio
+import logging
+from typing import Any, Protocol
+
+from hyphad.core import policy
+from hyphad.core.events import SYSTEM_EVENTS, Events
+from hyphad.core.identity import root_user
+from hyphad.core.records import Caller
+from hyphad.wire import frame, values
+from hyphad.wire.away import Absent, Away, HeldCall
+from hyphad.wire.link import Link
+
+log = logging.getLogger(__name__)
+
+# Types that only the server may send (WIRE-43).
+SERVER_TYPES = SYSTEM_EVENTS | {
+    "connection_info",
+    "reconnection_token",
+    "ping",
+    "pong",
+    "error",
+    "peer_not_found",
+    "force-exit",
+}
+
+Wait = asyncio.Future[None] | None
+
+
+class LocalPeer(Protocol):
+    """A peer inside the daemon: gets the stamped header, the packed extra, and who sent them."""
+
+    def receive(self, header: dict[str, Any], extra: memoryview, caller: Caller) -> None: ...
+
+    def peer_gone(self, address: str) -> None: ...
+
+
+class Router:
+    """The live-connection table and what moves frames between its entries."""
+
+    def __init__(self, manager: str, server_id: str, events: Events, grace: float) -> None:
+        self.manager = manager
+        self.server_id = server_id
+        self.events = events
+        self.links: dict[str, Link] = {}
+        self.away = Away(grace, self._give_up)
+        self.local: dict[str, LocalPeer] = {}
+        self.deputy: LocalPeer | None = None
+        self.frames = self.rejects = 0
+        self._root = frame.pairs({"user": root_user().to_dict()})
+
+    # frames from clients
+
+    def route(self, link: Link, data: bytes) -> Wait:
+        """Handle one binary frame; returns what to wait for before reading the next, if anything."""
+        self.frames += 1
+        try:
+            header, offset, clean = frame.split(data)
+        except frame.BadFrame:
+            log.debug("bad_frame client=%s size=%d", link.address, len(data))
+            return None
+        to, kind = header.get("to"), header.get("type")
+        if not isinstance(to, str) or not isinstance(kind, str) or not to or to.count("/") > 1:
+            return self._refuse(link, header, "Invalid message: 'to' and 'type' are required")
+        if not clean:
+            return self._refuse(link, header, "Invalid message: reserved field in payload")
+        if kind != "method" and kind in SERVER_TYPES:
+            return self._refuse(link, header, f"Invalid message: type '{kind}' is the server's")
+        if "/" not in to:
+            to = f"{link.workspace}/{to}"
+        header["to"] = to
+        for key in ("ctx", "from", "ws", "user"):
+            header.pop(key, None)
+        body = memoryview(data)[offset:]
+        if to.endswith("/*"):
+            return self._broadcast(link, header, body)
+        return self._deliver(link, header, body)
+
+    def _deliver(self, link: Link, header: dict[str, Any], body: memoryview) -> Wait:
+        to: str = header["to"]
+        target = self.links.get(to)
+        if target is None:
+            return self._deliver_elsewhere(link, header, body)
+        session = header.get("session")
+        if target.workspace != link.workspace:
+            if session is not None:
+                target.note_call(link.address, str(session))
+            elif link.open_calls is not None:
+                link.forget_call(to, str(header.get("method", "")).rpartition(".")[0])
+        target.send(frame.head(header, link.stamp, 3), body)
+        return target.drained
+
+    def _deliver_elsewhere(self, link: Link, header: dict[str, Any], body: memoryview) -> Wait:
+        to: str = header["to"]
+        local = self.local_peer(to)
+        if local is not None:
+            header["from"] = link.address
+            local.receive(header, body, link.caller)
+            return None
+        call = HeldCall(
+            b"".join((frame.head(header, link.stamp, 3), body)),
+            link.address,
+            str(header.get("method", "")),
+            header.get("session"),
+        )
+        if not self.away.hold(to, call):
+            self._refuse(link, header, f"Target peer {to} is not connected")
+        return None
+
+    def _broadcast(self, link: Link, header: dict[str, Any], body: memoryview) -> Wait:
+        to: str = header["to"]
+        workspace = to[:-2]
+        kind: str = header["type"]
+        if workspace != link.workspace:
+            text = f"Permission denied: cannot broadcast to workspace {workspace}"
+            return self._refuse(link, header, text)
+        if not policy.may_broadcast(link.caller):
+            return self._refuse(
+                link,
+                header,
+                f"Read-only client {link.address} cannot broadcast messages. Only "
+                "point-to-point messages are allowed for read-only clients.",
+            )
+        if kind == "method":
+            return self._refuse(link, header, "Invalid message: a method cannot be broadcast")
+        data = b"".join((frame.head(header, link.stamp, 3), body))
+        waits: Wait = None
+        for subscriber in self.events.subscribers(workspace, kind):
+            subscriber.send(data)
+            waits = getattr(subscriber, "drained", None) or waits
+        return waits
+
+    def _refuse(self, link: Link, header: dict[str, Any], text: str) -> None:
+        """Reject towards the sender's session; without one the frame is dropped (WIRE-40, 52)."""
+        session = header.get("session")
+        log.info(
+            "refused client=%s to=%r reason=%r", link.address, str(header.get("to"))[:200], text
+        )
+        if isinstance(session, str):
+            to = header.get("to")
+            missing = to if isinstance(to, str) and to.count("/") == 1 else self.manager
+            self.reject(link, missing, session, text)
+
+    def reject(self, link: Link, source: str, session: str, text: str) -> None:
+        """A rejection that clients take as coming from `source` (WIRE-54)."""
+        self.rejects += 1
+        fields = {
+            "type": "method",
+            "from": source,
+            "to": link.address,
+            "method": f"{session}.reject",
+            "parent": session,
+            "ws": link.workspace,
+        }
+        kind = "ConnectionError" if text.startswith("Target peer") else "PermissionError"
+        error = values.error(text if kind == "ConnectionError" else f"{kind}: {text}")
+        link.send(frame.head(fields, self._root, 1), frame.pack({"args": [error]}))
+
+    # frames from the server's own peers
+
+    def send(self, fields: dict[str, Any], extra: bytes, caller: Caller | None) -> bool:
+        """Send a frame of the server's; False if the target is not there.
+
+        `fields` has `type`, `from`, `to`. Identity is the caller's, or the manager's where
+        `caller` is None: root, in the target's workspace (WIRE-45).
+        """
+        to: str = fields["to"]
+        workspace = to.partition("/")[0]
+        target = self.links.get(to)
+        if target is not None:
+            if caller is None:
+                fields["ws"] = workspace
+                target.send(frame.head(fields, self._root, 1), extra)
+            else:
+                fields.update(identity_fields(caller))
+                target.send(frame.head(fields), extra)
+            return True
+        local = self.local_peer(to)
+        if local is None:
+            if to not in self.away:
+                return False
+            return self.away.hold(to, self._held(fields, extra, caller))
+        who = caller or Caller(root_user(), workspace, fields["from"].rpartition("/")[2])
+        asyncio.get_running_loop().call_soon(local.receive, fields, memoryview(extra), who)
+        return True
+
+    def _held(self, fields: dict[str, Any], extra: bytes, caller: Caller | None) -> HeldCall:
+        who = caller or Caller(root_user(), fields["to"].partition("/")[0], "")
+        fields = {**identity_fields(who), **fields}
+        return HeldCall(
+            frame.head(fields) + extra, fields["from"], fields["method"], fields.get("session")
+        )
+
+    def local_peer(self, to: str) -> LocalPeer | None:
+        """The daemon's own peer at that address: a manager id, or the server in any workspace."""
+        local = self.local.get(to)
+        if local is None and to.rpartition("/")[2] == self.server_id:
+            return self.deputy
+        return local
+
+    # links that come and go
+
+    def attach(self, link: Link) -> Link | None:
+        """Enter a link in the table; returns the one it replaces (WIRE-33).
+
+        A resumed client still has its services: what was held for it goes out at once.
+        """
+        old = self.links.get(link.address)
+        self.links[link.address] = link
+        if link.resumed:
+            calls, subscriptions = self.away.back(link.address)
+            self.events.subscribe(link.workspace, subscriptions, link)
+            for call in calls:
+                link.send(call.data)
+        return old
+
+    def detach(self, link: Link) -> bool:
+        """Take a link out unless a newer one has its place; tells callers elsewhere (WIRE-55)."""
+        link.end()
+        if self.links.get(link.address) is not link:
+            return False
+        del self.links[link.address]
+        for caller, session in link.open_calls or ():
+            self.peer_not_found(caller, session, link.address)
+        for local in self._local_peers():
+            local.peer_gone(link.address)
+        return True
+
+    def _local_peers(self) -> list[LocalPeer]:
+        peers = [*self.local.values(), self.deputy]
+        return list({id(peer): peer for peer in peers if peer is not None}.values())
+
+    def service_back(self, client: str, service: str) -> None:
+        """A freshly started client has registered a service again: deliver what waited for it."""
+        link = self.links.get(client)
+        if link is not None:
+            for call in self.away.registered(client, service):
+                link.send(call.data)
+
+    def peer_not_found(self, caller: str, session: str, gone: str) -> None:
+        """Tell a caller in another workspace that the peer it called has left (WIRE-55)."""
+        fields = {
+            "type": "peer_not_found",
+            "from": self.manager,
+            "to": caller,
+            "session": session,
+            "peer_id": gone,
+            "error": f"Client disconnected: {gone}",
+        }
+        link = self.links.get(caller)
+        if link is not None:
+            fields["ws"] = link.workspace
+            link.send(frame.head(fields, self._root, 1))
+
+    def _give_up(self, absent: Absent) -> None:
+        text = f"Target peer {absent.address} is not connected"
+        for call in absent.calls:
+            if call.session is None:
+                continue
+            link = self.links.get(call.sender)
+            if link is not None:
+                self.reject(link, absent.address, call.session, text)
+                continue
+            local = self.local_peer(call.sender)
+            if local is not None:
+                local.peer_gone(absent.address)
+
+
+def identity_fields(caller: Caller) -> dict[str, Any]:
+    """The header fields that say for whom the server sends (WIRE-45)."""
+    return {"ws": caller.workspace, "user": caller.user.to_dict()}
+
+
+def event_frame(kind: str, data: Any) -> bytes:
+    """A system event as every subscriber receives it: header only (WIRE-86)."""
+    return frame.pack({"type": kind, "to": "*", "data": data})
+
