@@ -12,8 +12,8 @@ from hyphad.core.errors import Invalid, Misuse
 ANY = "*"
 MAX_CLIENT_ID = 128
 MAX_NAME = 256
-_CLIENT_ID = re.compile(r"[A-Za-z0-9_.\-#~+=]{1,128}")
-_BAD_NAME = re.compile(r"[/:@*\x00-\x1f\x7f]")
+_CLIENT_ID = re.compile(rf"[A-Za-z0-9_.\-#~+=]{{1,{MAX_CLIENT_ID}}}")
+_BAD_NAME = re.compile("[/:@*\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 _WORKSPACE = re.compile(r"[a-z0-9\-|]+")
 
 
@@ -102,9 +102,18 @@ def parse_registration(text: object, own_workspace: str) -> ServiceAddress:
     client_id, _, name = rest.partition(":")
     if not valid_client_id(client_id) or not valid_service_name(name):
         raise Invalid(f"Invalid characters in service id: {text[:300]}")
-    return ServiceAddress(workspace, client_id, name, app_id or ANY)
+    return ServiceAddress(workspace, client_id, name, check_app_id(app_id or ANY))
+
+
+def check_app_id(app_id: str) -> str:
+    """The application a service belongs to; `*` is none. Raises `Misuse` or `Invalid` (WS-11)."""
+    if "/" in app_id:
+        raise Misuse("App id info must not contain '/'")
+    if app_id != ANY and not valid_service_name(app_id):
+        raise Invalid(f"Invalid characters in app id: {app_id[:300]}")
+    return app_id
 
 
 def valid_service_name(name: str) -> bool:
-    """1 to 256 characters without separators, wildcards or control characters (WS-11)."""
+    """1 to 256 characters: no separators, wildcards, control characters, broken text (WS-11)."""
     return 0 < len(name) <= MAX_NAME and _BAD_NAME.search(name) is None

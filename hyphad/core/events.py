@@ -14,9 +14,20 @@ from hyphad.core.records import Service
 log = logging.getLogger(__name__)
 
 SYSTEM_EVENTS = frozenset(
-    "service_added service_removed service_updated client_connected client_disconnected "
-    "client_updated workspace_loaded workspace_deleted workspace_changed workspace_ready "
-    "workspace_unloaded workspace_status_changed".split()
+    (
+        "service_added",
+        "service_removed",
+        "service_updated",
+        "client_connected",
+        "client_disconnected",
+        "client_updated",
+        "workspace_loaded",
+        "workspace_deleted",
+        "workspace_changed",
+        "workspace_ready",
+        "workspace_unloaded",
+        "workspace_status_changed",
+    )
 )
 MAX_RECORD_IN_EVENT = 64 * 1024
 MAX_SUBSCRIPTIONS = 1000
@@ -107,15 +118,16 @@ def _check_event_type(name: str, workspace: str) -> None:
     if name in SYSTEM_EVENTS:
         return
     where = "Clients can only subscribe to events within their own workspace"
-    for mark in "/:" if name.startswith("ws-") else "/":
-        owner, found, _ = name.partition(mark)
-        if found and owner != workspace:
-            raise Invalid(
-                f"Subscription to event '{name}' is forbidden. Event workspace '{owner}' does not "
-                f"match your workspace '{workspace}'. {where} or system events."
-            )
     own = name == workspace or name.startswith((workspace + "/", workspace + ":"))
-    if name.startswith("ws-") and not own:
+    named = name.startswith("ws-")
+    for mark, what in (("/", "Event workspace"), (":", "Workspace")):
+        owner, found, _ = name.partition(mark)
+        if found and owner != workspace and (mark == "/" or (named and not own)):
+            raise Invalid(
+                f"Subscription to event '{name}' is forbidden. {what} '{owner}' does not match "
+                f"your workspace '{workspace}'. {where} or system events."
+            )
+    if named and not own:
         raise Invalid(
             f"Subscription to event '{name}' is forbidden as it contains workspace identifiers. "
             f"{where} ({workspace}) or system events."

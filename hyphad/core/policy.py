@@ -13,8 +13,8 @@ FIXED_WORKSPACES = ("public", "ws-user-root", "ws-anonymous")
 
 
 def require(caller: Caller, level: Permission, workspace: str | None = None) -> None:
-    """The caller's scope holds `level` on the workspace (its own by default), or `Denied` (WS-9)."""
-    place = workspace or caller.workspace
+    """The caller's scope holds `level` on the workspace, by default its own, or `Denied` (WS-9)."""
+    place = caller.workspace if workspace is None else workspace
     if caller.user.scope.level(place) < level:
         raise Denied(f"Permission denied for workspace {place}")
 

@@ -91,7 +91,7 @@ def _from_map(query: dict[str, Any], own: str) -> Query:
 def _read_service_id(parts: dict[str, str]) -> str:
     """`service_id` may be a whole address; its parts then narrow the others."""
     name, _, app_id = parts["service_id"].partition("@")
-    if app_id:
+    if app_id and app_id != ANY:
         if parts["app_id"] not in (ANY, app_id):
             raise Invalid(f"App id mismatch: {app_id} != {parts['app_id']}")
         parts["app_id"] = app_id

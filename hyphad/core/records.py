@@ -1,6 +1,5 @@
 """The records of the registries: workspace, client, service, and who is calling."""
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from hyphad.core import address
 from hyphad.core.errors import Invalid
 from hyphad.core.identity import Permission, User
+from hyphad.core.plain import plain_json
 
 VISIBILITIES = ("public", "protected", "unlisted")
 MAX_RECORD = 1 << 20
@@ -118,9 +118,7 @@ def service_from_wire(info: Any, caller: Caller) -> Service:
     schema = info.get("service_schema")
     if not isinstance(schema, dict | None):
         raise Invalid("Invalid service info: service_schema: a map is expected")
-    app_id = info.get("app_id") or place.app_id
-    if "/" in app_id:
-        raise Invalid("Invalid service info: app_id: must not contain '/'")
+    app_id = address.check_app_id(info.get("app_id") or place.app_id)
     record = {
         "config": config,
         "id": place.service_id,
@@ -167,16 +165,17 @@ def _service_config(given: Any) -> dict[str, Any]:
 
 
 def _record_size(record: dict[str, Any]) -> int:
-    """Length of the record as JSON; refuses what is no JSON, too long, or has too many functions."""
+    """Bytes of the record as JSON; refuses what is no JSON, too long, or has too many functions."""
     try:
-        text = json.dumps(record)
-    except (TypeError, ValueError, RecursionError) as error:
+        text = plain_json(record)
+    except ValueError as error:
         raise Invalid(f"Invalid service info: not plain JSON values ({error})") from None
-    if len(text) > MAX_RECORD:
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > MAX_RECORD:
         raise Invalid(f"Invalid service info: over {MAX_RECORD} bytes")
     if text.count('"type": "function"') > MAX_FUNCTIONS:
         raise Invalid(f"Invalid service info: over {MAX_FUNCTIONS} functions")
-    return len(text)
+    return size
 
 
 @dataclass(slots=True)
@@ -233,43 +232,51 @@ class Workspace:
         """Check a record from a caller or from disk. Raises `Invalid` (WS-42)."""
         if not isinstance(data, dict):
             raise Invalid("Invalid workspace config: a map is expected")
-        name = data.get("id") or data.get("name")
-        if not isinstance(name, str):
+        workspace_id = data.get("id") or data.get("name")
+        if not isinstance(workspace_id, str):
             raise Invalid("Invalid workspace config: id: a string is required")
-        values: dict[str, Any] = {"id": name, "name": data.get("name") or name}
-        for key, kind, default in _WORKSPACE_FIELDS:
-            value = data.get(key, default)
-            if value is None and default is not None:
-                value = default
-            if value is not None and not isinstance(value, kind):
+        values: dict[str, Any] = {"id": workspace_id}
+        for key, kind in _WORKSPACE_FIELDS.items():
+            value = data.get(key)
+            if value is None:
+                continue
+            if not isinstance(value, kind):
                 raise Invalid(f"Invalid workspace config: {key}: {kind.__name__} is expected")
             values[key] = value
-        if not all(isinstance(owner, str) for owner in values["owners"]):
+        values["name"] = values.get("name") or workspace_id
+        owners = values.get("owners", [])
+        if not all(isinstance(owner, str) for owner in owners):
             raise Invalid("Invalid workspace config: owners: a list of strings is expected")
-        values["owners"] = [owner.strip() for owner in values["owners"] if owner.strip()]
-        for type_id, info in values["service_types"].items():
-            check_service_type(info, type_id)
+        values["owners"] = [owner.strip() for owner in owners if owner.strip()]
+        values["service_types"] = {
+            type_id: check_service_type(info, type_id)
+            for type_id, info in values.get("service_types", {}).items()
+        }
         try:
-            json.dumps(values)
-        except (TypeError, ValueError, RecursionError):
-            raise Invalid("Invalid workspace config: only plain JSON values are kept") from None
-        if isinstance(data.get("created"), int | float):
-            values["created"] = float(data["created"])
+            plain_json(values)
+        except ValueError as error:
+            raise Invalid(
+                f"Invalid workspace config: only plain JSON values are kept ({error})"
+            ) from None
+        created = data.get("created")
+        if isinstance(created, int | float) and 0 < created < _LAST_SECOND:
+            values["created"] = float(created)
         return cls(**values)
 
 
-_WORKSPACE_FIELDS: list[tuple[str, type, Any]] = [
-    ("name", str, None),
-    ("description", str, None),
-    ("persistent", bool, False),
-    ("owners", list, []),
-    ("read_only", bool, False),
-    ("icon", str, None),
-    ("covers", list, None),
-    ("docs", str, None),
-    ("service_types", dict, {}),
-    ("config", dict, {}),
-]
+_LAST_SECOND = 253_402_300_800.0  # the year 10000
+_WORKSPACE_FIELDS: dict[str, type] = {
+    "name": str,
+    "description": str,
+    "persistent": bool,
+    "owners": list,
+    "read_only": bool,
+    "icon": str,
+    "covers": list,
+    "docs": str,
+    "service_types": dict,
+    "config": dict,
+}
 
 
 def check_service_type(info: Any, type_id: str | None = None) -> dict[str, Any]:
@@ -295,7 +302,7 @@ def check_service_type(info: Any, type_id: str | None = None) -> dict[str, Any]:
         if not isinstance(stored[key], str | None):
             raise Invalid(f"Invalid service type: {key}: a string is expected")
     try:
-        json.dumps(stored)
-    except (TypeError, ValueError, RecursionError):
-        raise Invalid("Invalid service type: only plain JSON values are kept") from None
+        plain_json(stored)
+    except ValueError as error:
+        raise Invalid(f"Invalid service type: only plain JSON values are kept ({error})") from None
     return stored

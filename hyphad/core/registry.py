@@ -7,6 +7,7 @@ The registry knows nothing of permissions: `policy` filters what comes out of it
 from collections.abc import Iterable, Iterator
 
 from hyphad.core.address import ANY, ServiceAddress
+from hyphad.core.glob import matches
 from hyphad.core.records import Service
 
 Shelf = dict[str, Service]
@@ -77,19 +78,13 @@ class Registry:
 
     def find(self, place: ServiceAddress) -> Iterator[Service]:
         """Services that an address means, oldest first; `*` is any client or app (WS-23)."""
-        if "*" in place.name or ("*" in place.client_id and place.client_id != ANY):
-            from hyphad.core.glob import matches
-
-            for service in list(self.of_workspace(place.workspace)):
-                if matches(place.name, service.name) and matches(
-                    place.client_id, service.client_id
-                ):
-                    yield service
-            return
-        for service in list(self.named(place.workspace, place.name)):
-            if place.client_id in (ANY, service.client_id) and place.app_id in (
-                ANY,
-                service.app_id,
+        where, name = place.workspace, place.name
+        shelf = self.of_workspace(where) if ANY in name else self.named(where, name)
+        for service in list(shelf):
+            if (
+                matches(name, service.name)
+                and matches(place.client_id, service.client_id)
+                and place.app_id in (ANY, service.app_id)
             ):
                 yield service
 

@@ -8,6 +8,7 @@ the annotation adds schema keywords. Dataclasses become definitions in `$defs`.
 
 import dataclasses
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -104,9 +105,9 @@ def signature_of(method: Callable[..., Any], skip: int) -> Signature:
 
 def schema_of(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """The JSON schema of a type hint; dataclasses are added to `definitions`."""
-    if hint in _SIMPLE:
-        return dict(_SIMPLE[hint])
     origin, args = get_origin(hint), get_args(hint)
+    if origin is None and hint in _SIMPLE:
+        return dict(_SIMPLE[hint])
     if origin is Annotated:
         schema = schema_of(args[0], definitions)
         for note in args[1:]:
@@ -148,7 +149,10 @@ def _reference(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def accepts(hint: Any, value: Any) -> bool:
-    """Whether a decoded wire value fits a hint; dataclasses stand for maps, their fields unchecked."""
+    """Whether a decoded wire value fits a hint.
+
+    Dataclasses stand for maps, their fields unchecked. Numbers are finite: clocks take no others.
+    """
     if hint is Any or hint is inspect.Parameter.empty:
         return True
     origin, args = get_origin(hint), get_args(hint)
@@ -163,18 +167,33 @@ def accepts(hint: Any, value: Any) -> bool:
     if origin is dict or dataclasses.is_dataclass(hint):
         return isinstance(value, dict)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint) if isinstance(hint, type) else True
 
 
+def _finite(value: float) -> bool:
+    return -sys.float_info.max <= value <= sys.float_info.max
+
+
 def _type_name(hint: Any) -> str:
-    schema = schema_of(hint, {})
-    if "anyOf" in schema:
-        return " or ".join(option.get("type", "a map") for option in schema["anyOf"])
-    return str(schema.get("type", "a map"))
+    """What a caller is told to pass instead."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _type_name(args[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type_name(arg) for arg in args)
+    if origin is Literal:
+        return "one of " + ", ".join(map(repr, args))
+    if origin is list:
+        return f"array of {_type_name(args[0])}"
+    if hint is bytes:
+        return "binary"
+    return str(schema_of(hint, {}).get("type", "object"))
 
 
 def _value_name(value: Any) -> str:
-    return "null" if value is None else str(_SIMPLE.get(type(value), {}).get("type", "binary"))
+    if isinstance(value, float) and not _finite(value):
+        return str(value)
+    return str(_SIMPLE.get(type(value), {}).get("type", "binary"))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 MAX_HELD_BYTES = 8 << 20
+MAX_HELD_IN_ALL = 64 << 20
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Away:
         self.grace = grace
         self._give_up = give_up
         self._absent: dict[str, Absent] = {}
+        self.held = 0
 
     def __contains__(self, address: str) -> bool:
         return address in self._absent
@@ -70,12 +72,15 @@ class Away:
         return self._absent.get(address)
 
     def hold(self, address: str, call: HeldCall) -> bool:
-        """Keep a frame for an absent peer; False if it is not expected or too much waits already."""
-        absent = self._absent.get(address)
-        if absent is None or absent.size + len(call.data) > MAX_HELD_BYTES:
+        """Keep a frame for an absent peer; False if it is not expected or too much is kept."""
+        absent, size = self._absent.get(address), len(call.data)
+        if absent is None or absent.size + size > MAX_HELD_BYTES:
+            return False
+        if self.held + size > MAX_HELD_IN_ALL:
             return False
         absent.calls.append(call)
-        absent.size += len(call.data)
+        absent.size += size
+        self.held += size
         return True
 
     def back(self, address: str) -> tuple[list[HeldCall], set[str]]:
@@ -86,7 +91,8 @@ class Away:
         absent = self._absent.get(address)
         if absent is None:
             return [], set()
-        calls, absent.calls, absent.size = absent.calls, [], 0
+        calls = absent.calls
+        self._keep(absent, [])
         return calls, absent.subscriptions
 
     def registered(self, address: str, service: str) -> list[HeldCall]:
@@ -97,8 +103,7 @@ class Away:
         absent.services.discard(service)
         prefix = f"services.{service}."
         ready = [call for call in absent.calls if call.method.startswith(prefix)]
-        absent.calls = [call for call in absent.calls if not call.method.startswith(prefix)]
-        absent.size = sum(len(call.data) for call in absent.calls)
+        self._keep(absent, [c for c in absent.calls if not c.method.startswith(prefix)])
         self._wake(absent)
         return ready
 
@@ -133,8 +138,14 @@ class Away:
     def _expire(self, address: str) -> None:
         absent = self._absent.pop(address, None)
         if absent is not None:
+            self.held -= absent.size
             self._wake(absent)
             self._give_up(absent)
+
+    def _keep(self, absent: Absent, calls: list[HeldCall]) -> None:
+        size = sum(len(call.data) for call in calls)
+        self.held += size - absent.size
+        absent.calls, absent.size = calls, size
 
     @staticmethod
     def _wake(absent: Absent) -> None:

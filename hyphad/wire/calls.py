@@ -18,7 +18,6 @@ class Pending:
     future: asyncio.Future[Any]
     timeout: float
     timer: asyncio.TimerHandle | None = None
-    parts: list[asyncio.Future[Any]] | None = None
 
 
 class PendingCalls:
@@ -40,7 +39,7 @@ class PendingCalls:
         return call
 
     def answer(self, sender: str, session: str, verb: str, args: list[Any]) -> bool:
-        """Take a `resolve`, `reject` or `heartbeat`; False if it is not for an open call of ours."""
+        """Take a `resolve`, `reject` or `heartbeat`; False if it is for no open call of ours."""
         call = self._calls.get(session)
         if call is None or call.target != sender or call.future.done():
             return False

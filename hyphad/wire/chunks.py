@@ -1,11 +1,17 @@
-"""Messages that arrive in chunks, kept per sender until they are whole (WIRE-75, WIRE-76, D-16)."""
+"""Messages that arrive in chunks, kept per sender until they are whole (WIRE-75, WIRE-76, D-16).
+
+Small chunks are charged for the memory that keeping them takes, not for their bytes alone.
+"""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hyphad.core.errors import BadCall, QuotaExceeded, TimedOut
 
 CHUNK = 262_144
+MIN_COST = 256
+MAX_KEY = 256
 WHOLE = CHUNK + 1024
 MAX_KEYS = 256
 IDLE_SECONDS = 60.0
@@ -13,31 +19,37 @@ IDLE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class _Partial:
+    touched: float
     parts: dict[int, bytes] = field(default_factory=dict)
     size: int = 0
-    touched: float = field(default_factory=time.monotonic)
 
 
 class ChunkStore:
     """What every sender has sent so far. Bounds are in bytes: per sender and in all."""
 
-    def __init__(self, per_sender: int, total: int) -> None:
+    def __init__(
+        self, per_sender: int, total: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._per_sender = per_sender
         self._total = total
         self._partials: dict[str, dict[str, _Partial]] = {}
         self._sizes: dict[str, int] = {}
+        self._next_sweep = 0.0
         self.size = 0
 
     def create(self, sender: str, key: str) -> None:
         """Start a message; an unfinished one of that key is begun anew."""
-        if not isinstance(key, str):
-            raise BadCall("message_cache: the key must be a string")
+        if not isinstance(key, str) or len(key) > MAX_KEY:
+            raise BadCall(
+                f"message_cache: the key must be a string of at most {MAX_KEY} characters"
+            )
         self.sweep()
         self.remove(sender, key)
         mine = self._partials.setdefault(sender, {})
         if len(mine) >= MAX_KEYS:
             raise QuotaExceeded(f"Too many unfinished messages: at most {MAX_KEYS} per client")
-        mine[key] = _Partial()
+        mine[key] = _Partial(self._clock())
 
     def put(self, sender: str, key: str, index: int | None, data: bytes) -> None:
         """Add a chunk at `index`, or at the end where it is None."""
@@ -45,15 +57,16 @@ class ChunkStore:
         if not isinstance(data, bytes) or not isinstance(index, int | None):
             raise BadCall("message_cache: a chunk is an index and bytes")
         at = len(partial.parts) if index is None else index
-        grown = len(data) - len(partial.parts.get(at, b""))
+        known = partial.parts.get(at)
+        grown = _cost(data) - (0 if known is None else _cost(known))
         if self._sizes.get(sender, 0) + grown > self._per_sender or self.size + grown > self._total:
             self.remove(sender, key)
             raise QuotaExceeded(
-                f"Message too large for the server: at most {self._per_sender} bytes per client may "
-                "be unfinished. Call the other client directly, or send less at a time."
+                f"Message too large for the server: at most {self._per_sender} bytes per client "
+                "may be unfinished. Call the other client directly, or send less at a time."
             )
         partial.parts[at] = data
-        partial.touched = time.monotonic()
+        partial.touched = self._clock()
         self._grow(sender, partial, grown)
 
     def take(self, sender: str, key: str) -> bytes:
@@ -82,8 +95,12 @@ class ChunkStore:
             self.remove(sender, key)
 
     def sweep(self) -> None:
-        """Drop what has not grown for a minute (D-16)."""
-        oldest = time.monotonic() - IDLE_SECONDS
+        """Drop what has not grown for a minute (D-16); looks at most once a second."""
+        now = self._clock()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + 1.0
+        oldest = now - IDLE_SECONDS
         for sender, mine in list(self._partials.items()):
             for key, partial in list(mine.items()):
                 if partial.touched < oldest:
@@ -99,3 +116,7 @@ class ChunkStore:
         partial.size += amount
         self.size += amount
         self._sizes[sender] = self._sizes.get(sender, 0) + amount
+
+
+def _cost(data: bytes) -> int:
+    return max(len(data), MIN_COST)

@@ -1,4 +1,4 @@
-"""Functions and generators of the daemon's own that were handed out in an answer (WIRE-67, WIRE-69).
+"""The daemon's own functions and generators that were handed out in an answer (WIRE-67, WIRE-69).
 
 Each belongs to the one peer that received it and is forgotten after ten minutes without use.
 """
@@ -45,7 +45,9 @@ class Exports:
         if inspect.isgenerator(value) or inspect.isasyncgen(value):
             path = self._add(owner, lambda: _next(value))
             close = f"{path}:close"
-            self._objects[close] = _Export(owner, lambda: self._close(path, value), time.monotonic())
+            self._objects[close] = _Export(
+                owner, lambda: self._close(path, value), time.monotonic()
+            )
             generator = {"_rtype": "generator", "_rmethod": path, "_rclose_method": close}
             return {**base, **generator, "_rdoc": "Remote generator"}
         if callable(value):

@@ -2,19 +2,33 @@
 
 A frame is one or two msgpack maps without separator: the header with the routing, and the extra
 with the payload (WIRE-35). The server reads the header alone; the extra passes as bytes.
+
+What comes in may be made to hurt. A few bytes can announce arrays of millions of elements, one in
+the other, so nothing is built before a first pass has seen that all of it is there. And text that
+is no UTF-8 may read as a reserved word elsewhere (the JavaScript decoder takes `c1 a3 74 78` for
+`ctx`), so such text is no name.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import msgpack
 
 FIRST_LOOK = 4096
+SMALL_ARRAY = 64
 MAX_SMALL_MAP = 15
+MAX_DEPTH = 400
+MAX_KEYS = 1024
+MAX_CONTAINERS = 1 << 20
 RESERVED = frozenset(("type", "from", "to", "ws", "user", "ctx", "method", "session", "parent"))
 
+Buffer = bytes | memoryview
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BROKEN = (ValueError, TypeError, msgpack.UnpackException, RecursionError)
 
-class BadFrame(Exception):
+
+class BadFrame(Exception):  # noqa: N818 - named after what happened
     """Not a msgpack map in front, or a broken one."""
 
 
@@ -30,72 +44,140 @@ def pack_with(value: Any, special: Callable[[Any], Any]) -> bytes:
     return packed
 
 
-def unpack(data: bytes | memoryview) -> Any:
-    """One whole msgpack value; ext types and timestamps stay what they are (WIRE-71)."""
+def unpack(data: Buffer) -> Any:
+    """The msgpack value in front of `data`; what follows it is ignored, as peers do (WIRE-35).
+
+    Ext types and timestamps stay what they are (WIRE-71). Raises `BadFrame`, also for values with
+    over a million maps and lists.
+    """
     try:
-        return msgpack.unpackb(data, strict_map_key=False, unicode_errors="surrogateescape")
-    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
-        raise BadFrame(str(error) or type(error).__name__) from None
+        unpacker = _unpacker(data, len(data))
+        unpacker.skip()
+        return _build(data, unpacker.tell())
+    except _BROKEN as error:
+        raise BadFrame(_reason(error)) from None
 
 
 def split(data: bytes) -> tuple[dict[str, Any], int, bool]:
-    """`(header, offset, clean)`: the header map, where the extra starts, and whether its keys may pass.
+    """`(header, offset, clean)`: the header map, where the extra starts, whether its keys may pass.
 
     `clean` is false where the extra has a key that receivers would take for a header field
-    (WIRE-42). Only the first 4 KiB are looked at, unless the keys of the extra reach further; no
-    value of the extra is decoded. Raises `BadFrame`.
+    (WIRE-42), or over a thousand keys, or where a name is no UTF-8. Only the first 4 KiB are looked
+    at, unless the header or the keys of the extra reach further; no value of the extra is decoded.
+    Raises `BadFrame`.
     """
-    unpacker = _unpacker(len(data))
-    unpacker.feed(memoryview(data)[:FIRST_LOOK] if len(data) > FIRST_LOOK else data)
-    fed = FIRST_LOOK
     try:
         try:
-            header = unpacker.unpack()
-        except msgpack.OutOfData:
-            if fed >= len(data):
-                raise BadFrame("truncated header") from None
-            unpacker = _fed(data)
-            fed = len(data)
-            header = unpacker.unpack()
-        if not isinstance(header, dict):
-            raise BadFrame("header is not a map")
-        offset = unpacker.tell()
-        if offset == len(data):
-            return header, offset, True
+            return _split_short(data)
+        except _BROKEN:
+            return _split_any(data)
+    except _BROKEN as error:
+        raise BadFrame(_reason(error)) from None
+
+
+def _split_short(data: bytes) -> tuple[dict[str, Any], int, bool]:
+    """Nearly every frame: one pass over its first bytes. Raises for all that is unusual."""
+    start = memoryview(data)[:FIRST_LOOK] if len(data) > FIRST_LOOK else data
+    unpacker = _unpacker(start, FIRST_LOOK)
+    header = unpacker.unpack()
+    offset = unpacker.tell()
+    _check_header(header, offset)
+    return header, offset, offset == len(data) or _extra_is_clean(unpacker)
+
+
+def _split_any(data: bytes) -> tuple[dict[str, Any], int, bool]:
+    """A long header, keys that reach far into the extra, text that is no UTF-8, or a bad frame."""
+    unpacker = _unpacker(data, len(data))
+    unpacker.skip()
+    offset = unpacker.tell()
+    header = _build(data, offset)
+    _check_header(header, offset)
+    clean = all(map(_is_name, header)) and _is_name(header.get("type", ""))
+    if clean and offset < len(data):
         try:
             clean = _extra_is_clean(unpacker)
-        except msgpack.OutOfData:
-            if fed >= len(data):
-                raise BadFrame("truncated payload") from None
-            unpacker = _fed(data)
-            unpacker.skip()
-            clean = _extra_is_clean(unpacker)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise BadFrame(str(error) or type(error).__name__) from None
+        except UnicodeDecodeError:
+            clean = False
     return header, offset, clean
 
 
-def _unpacker(size: int) -> Any:
-    return msgpack.Unpacker(
-        strict_map_key=False,
-        unicode_errors="surrogateescape",
-        max_buffer_size=max(size, FIRST_LOOK),
+def _unpacker(data: Buffer, size: int) -> Any:
+    """A reader of `data` that decodes only small things with valid text, and skips anything."""
+    unpacker = msgpack.Unpacker(
+        strict_map_key=False, max_array_len=SMALL_ARRAY, max_buffer_size=max(size, 1)
     )
-
-
-def _fed(data: bytes) -> Any:
-    unpacker = _unpacker(len(data))
     unpacker.feed(data)
     return unpacker
 
 
+def _build(data: Buffer, end: int) -> Any:
+    """The value in `data[:end]`, of which a first pass has shown that it is complete."""
+    hook = _counter() if end > MAX_CONTAINERS else None
+    return msgpack.unpackb(
+        memoryview(data)[:end],
+        strict_map_key=False,
+        unicode_errors="surrogateescape",
+        list_hook=hook,
+        object_hook=hook,
+    )
+
+
+def _counter() -> Callable[[Any], Any]:
+    """A hook that lets a million maps and lists pass: one byte of message makes 64 of memory."""
+    left = MAX_CONTAINERS
+
+    def counted(container: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError("too many values")
+        return container
+
+    return counted
+
+
+def _check_header(header: Any, size: int) -> None:
+    if not isinstance(header, dict):
+        raise ValueError("header is not a map")
+    if size > MAX_DEPTH and not _is_shallow(header, MAX_DEPTH):
+        raise ValueError("nested too deeply")
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    """Whether what could be read can be written too, whatever the limit of the packer."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return True
+    if levels == 0:
+        return False
+    for item in value:  # noqa: SIM110 - one stack frame a level, not two
+        if not _is_shallow(item, levels - 1):
+            return False
+    return True
+
+
 def _extra_is_clean(unpacker: Any) -> bool:
-    for _ in range(unpacker.read_map_header()):
+    count = unpacker.read_map_header()
+    if count > MAX_KEYS:
+        return False
+    for _ in range(count):
         key = unpacker.unpack()
-        if key in RESERVED or not isinstance(key, str):
+        if not isinstance(key, str) or key in RESERVED:
             return False
         unpacker.skip()
     return True
+
+
+def _is_name(key: Any) -> bool:
+    """No text with bytes that are not UTF-8; they were read as lone surrogates."""
+    return not isinstance(key, str) or key.isascii() or not _SURROGATE.search(key)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, msgpack.OutOfData):
+        return "truncated"
+    return str(error) or type(error).__name__
 
 
 def pairs(fields: dict[str, Any]) -> bytes:
@@ -113,4 +195,6 @@ def head(fields: dict[str, Any], stamp: bytes = b"", stamped: int = 0) -> bytes:
         packed = packed[3:] if len(fields) <= 0xFFFF else packed[5:]
     if count <= MAX_SMALL_MAP:
         return bytes((0x80 | count,)) + packed + stamp
-    return b"\xde" + count.to_bytes(2, "big") + packed + stamp
+    if count <= 0xFFFF:
+        return b"\xde" + count.to_bytes(2, "big") + packed + stamp
+    return b"\xdf" + count.to_bytes(4, "big") + packed + stamp

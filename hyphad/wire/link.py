@@ -1,8 +1,8 @@
 """One connected client, whatever its transport.
 
 A `Link` knows who is on the other side (fixed at the handshake), sends frames to it, counts what
-the transport has not taken yet, and tells senders to wait when that grows (WIRE-27). What identifies
-the client in every header is packed once, when the link is made (WIRE-41).
+the transport has not taken yet, and tells senders to wait when that grows (WIRE-27). What
+identifies the client in every header is packed once, when the link is made (WIRE-41).
 """
 
 import asyncio
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 HIGH_WATER = 4 << 20
 FIRST_FRAME_WAIT = 5.0
 MAX_OPEN_CALLS = 10_000
+MAX_SESSION = 256
+MAX_REASON = 123
 
 
 class Transport(Protocol):
@@ -27,7 +29,7 @@ class Transport(Protocol):
     @property
     def queued(self) -> int: ...
 
-    def send_bytes(self, *parts: bytes) -> None: ...
+    def send_bytes(self, *parts: frame.Buffer) -> None: ...
 
     def send_text(self, text: str) -> None: ...
 
@@ -50,6 +52,8 @@ class Link:
     __slots__ = (
         "_drained",
         "_held",
+        "_held_size",
+        "_high",
         "_last_refill",
         "_on_slow",
         "_slow_timer",
@@ -96,7 +100,9 @@ class Link:
         self.stamp = frame.pairs(
             {"from": self.address, "ws": self.workspace, "user": caller.user.to_dict()}
         )
+        self._high = min(HIGH_WATER, limits.queue)
         self._held: list[bytes] | None = []
+        self._held_size = 0
         self._drained: asyncio.Future[None] | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
         self._on_slow = on_slow
@@ -106,21 +112,30 @@ class Link:
 
     # sending
 
-    def send(self, *parts: bytes) -> None:
-        """Queue one frame; nothing happens on a link that has ended (WIRE-133)."""
-        if not self.alive:
+    def send(self, *parts: frame.Buffer) -> None:
+        """Queue one frame; nothing happens on a link that has ended or ends (WIRE-133)."""
+        if not self.alive or self.close_code is not None:
             return
         if self._held is not None:
-            self._held.append(b"".join(parts))
+            self._hold(b"".join(parts))
             return
         self.frames_out += 1
         self.transport.send_bytes(*parts)
-        if self.transport.queued > HIGH_WATER and self._drained is None:
-            self._congested()
+        queued = self.transport.queued
+        if queued > self._high:
+            self._congested(queued)
 
     def send_text(self, text: str) -> None:
-        if self.alive:
+        if self.alive and self.close_code is None:
             self.transport.send_text(text)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep a frame for a client that has not spoken yet, within what flow control allows."""
+        assert self._held is not None
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._held_size > self._high:
+            self.release()
 
     def release(self) -> None:
         """Let the frames go that waited for the client's first one (D-25)."""
@@ -129,10 +144,10 @@ class Link:
             self.send(data)
 
     def close(self, code: int, reason: str) -> None:
-        """End the connection; the reason is cut to what the protocol allows (WIRE-12)."""
-        if self.alive:
+        """End the connection, once; the reason is cut to what the protocol allows (WIRE-12)."""
+        if self.alive and self.close_code is None:
             self.close_code = code
-            self.transport.close(code, reason)
+            self.transport.close(code, reason.encode()[:MAX_REASON].decode(errors="ignore"))
 
     # flow control
 
@@ -143,13 +158,14 @@ class Link:
 
     def on_drain(self) -> None:
         """The transport has taken what was queued; called by the transport."""
-        if self._drained is not None and self.transport.queued <= HIGH_WATER // 2:
+        if self._drained is not None and self.transport.queued <= self._high // 2:
             self._relieve()
 
-    def _congested(self) -> None:
-        self._drained = self.loop.create_future()
-        self._slow_timer = self.loop.call_later(self.limits.slow_after, self._too_slow)
-        if self.transport.queued > self.limits.queue:
+    def _congested(self, queued: int) -> None:
+        if self._drained is None:
+            self._drained = self.loop.create_future()
+            self._slow_timer = self.loop.call_later(self.limits.slow_after, self._too_slow)
+        if queued > self.limits.queue:
             self._too_slow()
 
     def _relieve(self) -> None:
@@ -161,6 +177,8 @@ class Link:
             waiting.set_result(None)
 
     def _too_slow(self) -> None:
+        if self.close_code is not None:
+            return
         log.warning(
             "slow_consumer client=%s queued=%d user=%s",
             self.address,
@@ -176,13 +194,9 @@ class Link:
         rate = self.limits.rate
         if rate <= 0:
             return 0.0
-        self._tokens -= 1.0
-        if self._tokens >= 0:
-            return 0.0
         now = self.loop.time()
-        self._tokens = min(
-            self.limits.burst, self._tokens + (now - self._last_refill) * rate
-        )
+        filled = self._tokens + (now - self._last_refill) * rate
+        self._tokens = min(self.limits.burst, filled) - 1.0
         self._last_refill = now
         return max(0.0, -self._tokens / rate)
 
@@ -202,7 +216,12 @@ class Link:
         self._relieve()
 
     def note_call(self, caller: str, session: str) -> None:
-        """Remember a call from another workspace, to tell its caller if this link goes (WIRE-55)."""
+        """Remember a call from another workspace: its caller is told if this link goes (WIRE-55).
+
+        A session of over 256 characters is nobody's random id and is not worth its memory.
+        """
+        if len(session) > MAX_SESSION:
+            return
         if self.open_calls is None:
             self.open_calls = {}
         elif len(self.open_calls) >= MAX_OPEN_CALLS:

@@ -15,7 +15,7 @@ from hyphad.core.schema import Signature
 
 @dataclass(frozen=True, slots=True)
 class LocalFunction:
-    """A function of the daemon's. `call(caller, args, kwargs)` answers with a value or an awaitable."""
+    """A function of the daemon's; `call(caller, args, kwargs)` gives a value or an awaitable."""
 
     name: str
     call: Callable[[Caller, list[Any], dict[str, Any]], Any]

@@ -19,9 +19,8 @@ def decode(data: bytes | memoryview, workspace: str) -> Value:
 
     Raises `frame.BadFrame` for broken or too deeply nested data.
     """
-    raw = bytes(data)
-    value = frame.unpack(raw)
-    if _MARK in raw:
+    value = frame.unpack(data)
+    if _MARK in bytes(data):
         try:
             _make_absolute(value, workspace)
         except RecursionError:
@@ -43,7 +42,7 @@ def _make_absolute(value: Value, workspace: str) -> None:
                 _make_absolute(item, workspace)
 
 
-def encode(value: Value, function: Callable[[Any], dict[str, Any]] | None = None) -> bytes:
+def encode(value: Value, function: Callable[[Any], dict[str, Any] | None] | None = None) -> bytes:
     """Pack a Python value; sets become `set` maps and callables what `function` makes of them."""
 
     def special(item: Any) -> Any:
