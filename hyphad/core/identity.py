@@ -102,7 +102,9 @@ class Scope:
         return cls(workspaces, current, client, tuple(extra))
 
     def format(self) -> str:
-        """The scope claim; refuses any part that could smuggle in another entry (AUTH-31)."""
+        """The scope claim; refuses any part that would read as something else (AUTH-31)."""
+        if not all(self.workspaces) or Permission.NONE in self.workspaces.values():
+            raise Invalid("Invalid token scope")
         entries = [f"ws:{name}#{level.letter}" for name, level in self.workspaces.items()]
         if self.client_id is not None:
             entries.append(f"cid:{self.client_id}")
