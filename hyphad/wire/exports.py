@@ -36,7 +36,10 @@ class Exports:
         export = self._objects.get(path)
         if export is None or export.owner != caller:
             return None
-        export.used = time.monotonic()
+        now = export.used = time.monotonic()
+        close = self._objects.get(f"{path}:close")
+        if close is not None:
+            close.used = now
         return export.function
 
     def encode(self, value: Any, owner: str, target: str, server: str) -> dict[str, Any] | None:
