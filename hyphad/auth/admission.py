@@ -19,6 +19,7 @@ from hyphad.core.identity import Scope, User
 from hyphad.core.records import Caller, Workspace
 from hyphad.store.directory import Directory
 from hyphad.wire.link import FlowLimits, Link, Transport
+from hyphad.wire.router import Router
 
 log = logging.getLogger(__name__)
 
@@ -86,15 +87,23 @@ class Admission:
         self._took_over: dict[str, float] = {}
         self._credentials: dict[Link, Credential] = {}
 
-    async def admit(self, hello: Hello, transport: Transport) -> Link:
-        """Check, wait for a silent predecessor if there is one, and enter. Raises `Refused`."""
+    @property
+    def router(self) -> Router:
+        return self._presence.router
+
+    async def admit(self, hello: Hello, transport: Transport, remote: str = "") -> Link:
+        """Check, wait for a silent predecessor if there is one, and enter. Raises `Refused`.
+
+        `remote` is the client's network address.
+        """
+        self._check_address(remote)
         credential = self._authenticate(hello)
         workspace = self._workspace(hello, credential)
         caller = self._caller(hello, credential, workspace)
         self._check_kicked(caller)
         resumed = await self._replace(hello, credential, caller)
         self._check_limits(caller)
-        link = Link(caller, transport, self._flow, resumed=resumed)
+        link = Link(caller, transport, self._flow, resumed=resumed, remote=remote)
         self._presence.join(link)
         self._credentials[link] = credential
         return link
@@ -126,13 +135,13 @@ class Admission:
         if "admin" not in caller.user.roles and "*" in scope.workspaces:
             levels["*"] = scope.workspaces["*"]
         narrowed = Scope(levels, caller.workspace, caller.client_id, scope.extra)
-        credential = self._credentials.get(link)
-        origin = credential.claims if credential else None
         return self.authenticator.tokens.mint(
             caller.user.with_scope(narrowed),
             self._limits.reconnection_lifetime,
-            sid=(origin.sid or origin.jti) if origin else None,
+            line=caller.family,
+            resumed=True,
             bound=caller.bound,
+            version=caller.version,
         )
 
     def kick(self, client: str, code: int, reason: str) -> bool:
@@ -151,6 +160,12 @@ class Admission:
                 link.close(1008, REVOKED)
 
     # the steps
+
+    def _check_address(self, remote: str) -> None:
+        try:
+            self.authenticator.check_blocked("ip", remote)
+        except Denied as error:
+            raise Refused(error.message, 1008) from None
 
     def _authenticate(self, hello: Hello) -> Credential:
         if hello.reconnection_token is None and hello.token is None:
@@ -230,7 +245,14 @@ class Admission:
             user = policy.enter(credential.user, workspace, client_id)
         except Denied as error:
             raise Refused(ESTABLISH + error.message) from None
-        return Caller(user, workspace.id, client_id, credential.bound is not None)
+        return Caller(
+            user,
+            workspace.id,
+            client_id,
+            credential.bound is not None,
+            credential.family,
+            credential.version,
+        )
 
     def _check_kicked(self, caller: Caller) -> None:
         until, reason = self._kicked.get(caller.address, (0.0, ""))

@@ -7,7 +7,7 @@ raises `Unauthenticated` with a text of AUTH-16.
 import hashlib
 import hmac
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 
 from hyphad.auth.tokens import Claims, Tokens
@@ -30,6 +30,18 @@ class Credential:
     keys: tuple[str, ...] = ()
     claims: Claims | None = field(default=None, repr=False)
 
+    @property
+    def family(self) -> tuple[str, ...]:
+        """The line that tokens made with this credential continue."""
+        if self.claims is None:
+            return ()
+        own = () if self.claims.resumed or not self.claims.jti else (self.claims.jti,)
+        return (*self.claims.line, *own)
+
+    @property
+    def version(self) -> int | None:
+        return self.claims.version if self.claims else None
+
 
 class Blocked(Denied):
     """The user or the address is on the block list (AUTH-141)."""
@@ -38,9 +50,16 @@ class Blocked(Denied):
 class Authenticator:
     """Turns tokens into credentials. `revoked` holds revocation keys, `blocked` answers reasons."""
 
-    def __init__(self, tokens: Tokens, revoked: Container[str], root_token: str | None) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        revoked: Container[str],
+        root_token: str | None,
+        blocked: Callable[[str, str], str | None] = lambda kind, value: None,
+    ) -> None:
         self.tokens = tokens
         self._revoked = revoked
+        self._blocked = blocked
         self._root = _digest(root_token.strip()) if root_token else None
 
     def credential(self, token: str) -> Credential:
@@ -52,6 +71,8 @@ class Authenticator:
         if any(key in self._revoked for key in keys):
             raise Unauthenticated(REVOKED)
         user = user_of(claims)
+        for user_id in {user.id, user.effective_id}:
+            self.check_blocked("user", user_id)
         bound = claims.scope.client_id if claims.raw.get("bound", True) else None
         issued = claims.raw.get("iat")
         return Credential(
@@ -62,6 +83,12 @@ class Authenticator:
             keys,
             claims,
         )
+
+    def check_blocked(self, kind: str, value: str) -> None:
+        """Raises `Blocked` for a user (`user`) or an address (`ip`) on the block list."""
+        reason = self._blocked(kind, value)
+        if reason is not None:
+            raise Blocked(f"{'IP' if kind == 'ip' else 'User'} is blocked: {reason}")
 
     def is_root_token(self, token: str) -> bool:
         """Compared in constant time, as hashes (AUTH-54)."""
@@ -96,10 +123,14 @@ def child_of(user: User, sub: str, roles: tuple[str, ...], expires_at: float) ->
     return replace(user, id=sub, roles=roles, parent=user.effective_id, expires_at=expires_at)
 
 
+def own_key(claims: Claims, token: str) -> str:
+    """What a revocation of this token is recorded under: its id, or its hash if it has none."""
+    return claims.jti or hashlib.sha256(token.encode()).hexdigest()
+
+
 def revocation_keys(claims: Claims, token: str) -> tuple[str, ...]:
-    """What a revocation may be recorded under: the token's own id, its origin's, its hash."""
-    keys = [claims.jti, claims.sid, hashlib.sha256(token.encode()).hexdigest()]
-    return tuple(key for key in keys if key)
+    """What may be revoked for this token to be refused: itself, or any it descends from."""
+    return (own_key(claims, token), *claims.line)
 
 
 def _digest(token: str) -> bytes:

@@ -20,13 +20,17 @@ _STRING_FIELDS = ("name", "type", "description", "docs", "app_id")
 class Caller:
     """On whose behalf something is done: a user, in a workspace, from a client.
 
-    `bound` is true where the credential is only good for this client id (a `cid:` scope).
+    `bound` is true where the credential is only good for this client id (a `cid:` scope). `family`
+    names the tokens it descends from, `version` the state of the account it was issued in: both
+    are handed on to tokens made here, so that revoking reaches them (AUTH-36, AUTH-108).
     """
 
     user: User
     workspace: str
     client_id: str
     bound: bool = False
+    family: tuple[str, ...] = ()
+    version: int | None = None
 
     @property
     def address(self) -> str:

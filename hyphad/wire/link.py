@@ -6,6 +6,7 @@ identifies the client in every header is packed once, when the link is made (WIR
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ class Link:
         "loop",
         "open_calls",
         "opened",
+        "remote",
         "resumed",
         "stamp",
         "subscriptions",
@@ -83,6 +85,7 @@ class Link:
         limits: FlowLimits,
         on_slow: Callable[["Link"], None] | None = None,
         resumed: bool = False,
+        remote: str = "",
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.caller = caller
@@ -92,6 +95,7 @@ class Link:
         self.limits = limits
         self.alive = True
         self.resumed = resumed
+        self.remote = remote
         self.close_code: int | None = None
         self.opened = self.last_seen = self.loop.time()
         self.subscriptions: set[str] = set()
@@ -148,6 +152,11 @@ class Link:
         if self.alive and self.close_code is None:
             self.close_code = code
             self.transport.close(code, reason.encode()[:MAX_REASON].decode(errors="ignore"))
+
+    def refuse(self, text: str, code: int) -> None:
+        """Tell the client why, then end the connection (WIRE-24)."""
+        self.send_text(json.dumps({"type": "error", "message": text}))
+        self.close(code, text)
 
     # flow control
 

@@ -1,0 +1,469 @@
+"""The daemon: builds every part, starts it, drains it, stops it. Nothing else knows all parts.
+
+    sys.exit(run(settings))
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import resource
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+
+from hyphad import HYPHA_VERSION, __version__, logs, systemd
+from hyphad.auth.admission import Admission, Limits, quiet_ping
+from hyphad.auth.authenticate import Authenticator
+from hyphad.auth.keys import KeyFileError, KeyRing, load_ring, ring_from_secret
+from hyphad.auth.presence import Presence
+from hyphad.auth.tokens import Dialect, Tokens
+from hyphad.config import ConfigError, Settings
+from hyphad.core.events import Events
+from hyphad.core.names import readable_id
+from hyphad.core.registry import Registry
+from hyphad.services.activity import Activity
+from hyphad.services.admin import AdminUtils
+from hyphad.services.base import service_of
+from hyphad.services.catalogue import Catalogue
+from hyphad.services.manager import Publisher, manager_service
+from hyphad.services.queue import Queues
+from hyphad.services.startup import ServerApi, StartupFailed, run_startup
+from hyphad.services.tokens import TokenDesk
+from hyphad.services.workspaces import Workspaces
+from hyphad.store.blocks import Blocks
+from hyphad.store.database import Database, StoreError
+from hyphad.store.datadir import DataDir
+from hyphad.store.directory import Directory
+from hyphad.store.eventlog import EventLog
+from hyphad.store.meta import Meta
+from hyphad.store.presence import PresenceTable
+from hyphad.store.queues import QueueTable
+from hyphad.store.revocations import Revocations
+from hyphad.store.workspaces import WorkspaceTable
+from hyphad.web.parts import Parts
+from hyphad.web.routes import application
+from hyphad.wire.chunks import ChunkStore
+from hyphad.wire.link import FlowLimits
+from hyphad.wire.peer import Peer
+from hyphad.wire.router import Router, event_frame
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 3
+KEPT_MANAGERS = 100
+DRAIN_SECONDS = 2.0
+BACKLOG = 1024
+
+
+class StartFailed(Exception):
+    """The daemon cannot start; the text says why and what to do."""
+
+
+class Daemon:
+    """One server: `await start()`, then `await stop()`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.port = settings.port
+        self.ready = False
+        self._sweeps: list[asyncio.TimerHandle] = []
+        self._http: HTTPServer | None = None
+
+    async def start(self) -> None:
+        """Ready for clients when this returns. Raises `StartFailed`, `StoreError` and the like."""
+        self._sockets = self._bind()
+        self._open_store()
+        try:
+            await self._build()
+            await self._run_startup_functions()
+            self._listen()
+        except BaseException:
+            await self._close_store()
+            raise
+        self._sweep()
+        gc.collect()
+        gc.freeze()
+        self.ready = True
+
+    # sockets
+
+    def _bind(self) -> list[socket.socket]:
+        """Take the address now, so that a conflict shows at once; listen when all is ready."""
+        given = systemd.listen_fds()
+        if given:
+            self.port = given[0].getsockname()[1]
+            return given
+        settings = self.settings
+        try:
+            found = socket.getaddrinfo(
+                settings.host or None,
+                settings.port,
+                type=socket.SOCK_STREAM,
+                flags=socket.AI_PASSIVE,
+            )
+            sockets = [_bound(family, address) for family, _, _, _, address in dict.fromkeys(found)]
+        except OSError as error:
+            raise StartFailed(
+                f"Cannot listen on {settings.host} port {settings.port}: "
+                f"{error.strerror or error}. Stop what uses it, or choose another with --port."
+            ) from None
+        self.port = sockets[0].getsockname()[1]
+        return sockets
+
+    def _listen(self) -> None:
+        for sock in self._sockets:
+            sock.listen(BACKLOG)
+        self._http = HTTPServer(
+            self.application,
+            xheaders=bool(self.settings.trusted_proxies),
+            trusted_downstream=self.settings.trusted_proxies,
+            max_body_size=self.settings.max_body_bytes,
+            max_header_size=128 << 10,
+            idle_connection_timeout=300,
+        )
+        self._http.add_sockets(self._sockets)
+
+    # what is kept
+
+    def _open_store(self) -> None:
+        self._data = DataDir(self.settings.data_dir)
+        self._data.open()
+        try:
+            self.database = Database.open(self._data.database_file)
+        except BaseException:
+            self._data.close()
+            raise
+
+    async def _close_store(self) -> None:
+        await self.database.close()
+        self._data.close()
+
+    def _load_keys(self) -> KeyRing:
+        if self.settings.jwt_secret:
+            return ring_from_secret(self.settings.jwt_secret)
+        return load_ring(self._data.path / "keys", self.settings.fix_permissions)
+
+    # the parts
+
+    async def _build(self) -> None:
+        settings, database = self.settings, self.database
+        self.server_id = settings.server_id or readable_id()
+        self.manager_id = f"manager-{self.server_id}"
+        local_url = f"http://127.0.0.1:{self.port}{settings.base_path}"
+        self.base_url = settings.public_base_url or local_url
+        self.info = self._server_info(local_url)
+
+        self.registry = Registry()
+        self.events = Events(event_frame)
+        self.directory = Directory(WorkspaceTable(database), self.events, settings.workspace_grace)
+        self.directory.load()
+        self.router = Router(
+            f"*/{self.manager_id}", self.server_id, self.events, settings.reconnect_grace
+        )
+        self._presence_table = PresenceTable(database)
+        self.presence = Presence(
+            self.router, self.registry, self.directory, self.events, self._presence_table
+        )
+        chunks = ChunkStore(settings.max_unfinished_per_client, settings.max_unfinished_total)
+        self.manager = Peer(self.router, self.manager_id, self.base_url, chunks, manager=True)
+        self.deputy = Peer(self.router, self.server_id, self.base_url, chunks, manager=False)
+        self.router.local[self.router.manager] = self.manager
+        self.router.deputy = self.deputy
+        await self._remember_manager(Meta(database))
+        self._build_identity()
+        self._build_services()
+        self.presence.expect(self._presence_table.all())
+        self.directory.start()
+        self.parts = Parts(
+            settings=settings,
+            info=self.info,
+            authenticator=self.authenticator,
+            admission=self.admission,
+            presence=self.presence,
+            directory=self.directory,
+            registry=self.registry,
+            router=self.router,
+            manager=self.manager,
+            deputy=self.deputy,
+            ready=lambda: self.ready,
+            started=time.time(),
+        )
+        self.application = application(self.parts)
+
+    def _server_info(self, local_url: str) -> dict[str, Any]:
+        return {
+            "server_id": self.server_id,
+            "hypha_version": HYPHA_VERSION,
+            "hyphad_version": __version__,
+            "public_base_url": self.base_url,
+            "local_base_url": local_url,
+            "auth0_client_id": "",
+            "auth0_domain": "",
+            "auth0_audience": self.settings.jwt_audience,
+            "auth0_issuer": self.settings.jwt_issuer,
+            "login_service_url": f"{self.base_url}/public/services/hypha-login",
+        }
+
+    async def _remember_manager(self, meta: Meta) -> None:
+        """Earlier ids of the manager stay its aliases: clients may still call them (D-5)."""
+        known = [str(name) for name in meta.get("manager_ids", []) if name != self.manager_id]
+        for name in known:
+            self.router.local[f"*/{name}"] = self.manager
+        await meta.set("manager_ids", [*known, self.manager_id][-KEPT_MANAGERS:])
+
+    def _build_identity(self) -> None:
+        settings = self.settings
+        self.ring = self._load_keys()
+        dialect = Dialect(settings.jwt_issuer, settings.jwt_audience, settings.jwt_namespace)
+        self.tokens = Tokens(self.ring, dialect)
+        self.revocations = Revocations(self.database)
+        self.blocks = Blocks(self.database)
+        self.authenticator = Authenticator(
+            self.tokens, self.revocations, settings.root_token, self.blocks.reason
+        )
+        self.flow = FlowLimits(
+            settings.ws_msg_rate_limit,
+            settings.ws_msg_burst_limit,
+            settings.max_queue_bytes,
+            settings.slow_consumer_seconds,
+        )
+        self.limits = Limits(
+            settings.max_connections_per_user,
+            settings.max_clients_per_workspace,
+            float(settings.reconnection_token_lifetime),
+            settings.anonymous_access,
+        )
+        keys = ("hypha_version", "public_base_url", "local_base_url")
+        self.admission = Admission(
+            self.authenticator,
+            self.presence,
+            self.directory,
+            self.flow,
+            self.limits,
+            {"manager_id": self.manager_id, **{key: self.info[key] for key in keys}},
+            self._ping,
+        )
+
+    async def _ping(self, address: str, seconds: float) -> bool:
+        call = self.manager.call(address, "services.built-in.ping", "ping", timeout=seconds)
+        return await quiet_ping(call, seconds)
+
+    def _build_services(self) -> None:
+        settings = self.settings
+        self.catalogue = Catalogue(
+            self.registry,
+            self.presence,
+            self.directory,
+            self.events,
+            self.manager,
+            self.deputy,
+            self.base_url,
+            settings.max_services_per_client,
+        )
+        workspaces = Workspaces(
+            self.directory,
+            self.presence,
+            self.registry,
+            self.events,
+            self.catalogue,
+            settings.max_workspaces_per_user,
+        )
+        event_log = EventLog(self.database)
+        desk = TokenDesk(
+            self.authenticator,
+            self.revocations,
+            self.directory,
+            settings.max_token_lifetime,
+            self.admission.close_revoked,
+        )
+        activity = Activity(event_log, self.events, self.router)
+        self.manager.serve(
+            "*", manager_service(self.info, self.catalogue, workspaces, desk, activity)
+        )
+        self.publisher = Publisher(self.deputy, self.registry)
+        queues = Queues(QueueTable(self.database))
+        self.directory.on_removed += [queues.drop_workspace, event_log.drop_workspace]
+        self.publisher.publish(
+            "public", service_of("queue", "Task queues", "First in, first out, kept on disk.", queues)
+        )
+        admin = AdminUtils(
+            self.server_id,
+            self.presence,
+            self.directory,
+            self.admission,
+            self.blocks,
+            self.limits,
+            self.flow,
+            settings.max_services_per_client,
+            self.metrics,
+        )
+        self.publisher.publish(
+            "ws-user-root",
+            service_of(
+                "admin-utils",
+                "Administration",
+                "For administrators of the server.",
+                admin,
+                visibility="protected",
+            ),
+        )
+
+    def metrics(self) -> dict[str, Any]:
+        """Counters as plain numbers."""
+        return {
+            "connections": len(self.router.links),
+            "connections_established": self.presence.established,
+            "connections_closed": self.presence.closed,
+            "frames": self.router.frames,
+            "rejects": self.router.rejects,
+            "services": len(self.registry),
+            "workspaces": len(self.directory),
+        }
+
+    async def _run_startup_functions(self) -> None:
+        if not self.settings.startup_functions:
+            return
+        server = ServerApi(self.manager, self.deputy, self.publisher, self.router, self.info)
+        for uri in self.settings.startup_functions:
+            try:
+                await run_startup(uri, server)
+            except StartupFailed as error:
+                log.error("startup_function_failed reason=%r", str(error), exc_info=error.__cause__)
+                if not self.settings.ignore_startup_errors:
+                    raise StartFailed(str(error)) from None
+
+    # housekeeping
+
+    def _sweep(self) -> None:
+        """Close idle connections, drop what has expired; every few seconds."""
+        loop = asyncio.get_running_loop()
+        idle = self.settings.ws_idle_timeout
+        interval = max(0.2, min(5.0, idle / 10 if idle else 5.0))
+        oldest = loop.time() - idle
+        for link in list(self.router.links.values()):
+            if idle and link.last_seen < oldest and link.remote:
+                link.refuse(f"Idle timeout ({idle}s)", 1001)
+        for peer in (self.manager, self.deputy):
+            peer.exports.sweep()
+        self.revocations.purge()
+        self._sweeps[:] = [loop.call_later(interval, self._sweep)]
+
+    def reload(self, settings: Settings) -> None:
+        """Take over what can change while running: log level and signing keys."""
+        logs.set_level(settings.log_level)
+        if not self.settings.jwt_secret:
+            try:
+                self.ring.replace(self._load_keys())
+            except KeyFileError as error:
+                log.error("keys_not_reloaded reason=%r", str(error))
+        log.info("reloaded log_level=%s keys=%d", settings.log_level, len(self.ring.keys))
+
+    # the end
+
+    async def stop(self) -> None:
+        """Say goodbye to every client, let queues drain for two seconds, close the store."""
+        self.ready = False
+        for timer in self._sweeps:
+            timer.cancel()
+        if self._http is not None:
+            self._http.stop()
+        self._presence_table.close()
+        links = list(self.router.links.values())
+        for link in links:
+            link.close(1001, "Server is shutting down")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while any(link.transport.queued for link in links if link.alive):
+                    await asyncio.sleep(0.02)
+        self.router.away.clear()
+        if self._http is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._http.close_all_connections()
+        await self._close_store()
+
+
+def _bound(family: int, address: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _raise_file_limit() -> None:
+    """As many sockets as the system allows this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _serve(settings: Settings, reload: Callable[[], Settings] | None) -> int:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    for line in settings.ignored:
+        log.warning("option_ignored %s", line)
+    daemon = Daemon(settings)
+    try:
+        await daemon.start()
+    except (StartFailed, StoreError, KeyFileError) as error:
+        log.critical("not_started reason=%s", error)
+        return EXIT_FAILED
+    loop.add_signal_handler(signal.SIGHUP, _reload, daemon, reload)
+    log.info(
+        "hyphad listening on %s data_dir=%s version=%s", daemon.base_url, settings.data_dir, __version__
+    )
+    systemd.notify("READY=1", f"STATUS=Serving {daemon.base_url}")
+    beat = _watchdog(daemon)
+    await stopping.wait()
+    log.info("stopping")
+    systemd.notify("STOPPING=1", "STATUS=Saying goodbye to clients")
+    if beat is not None:
+        beat.cancel()
+    await daemon.stop()
+    log.info("stopped")
+    return 0
+
+
+def _watchdog(daemon: Daemon) -> "asyncio.Task[None] | None":
+    interval = systemd.watchdog_interval()
+    if interval is None:
+        return None
+
+    async def beat() -> None:
+        while True:
+            systemd.notify(
+                "WATCHDOG=1", f"STATUS=Serving {daemon.base_url}, {len(daemon.router.links)} clients"
+            )
+            await asyncio.sleep(interval)
+
+    return asyncio.ensure_future(beat())
+
+
+def _reload(daemon: Daemon, load: Callable[[], Settings] | None) -> None:
+    systemd.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    try:
+        daemon.reload(load() if load is not None else daemon.settings)
+    except ConfigError as error:
+        log.error("not_reloaded reason=%r", str(error))
+    systemd.notify("READY=1")
+
+
+def run(settings: Settings, reload: Callable[[], Settings] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. `reload` reads the settings anew on SIGHUP."""
+    _raise_file_limit()
+    return asyncio.run(_serve(settings, reload))
