@@ -80,7 +80,11 @@ def _parser(command: Command) -> _Parser:
             shape = {"action": argparse.BooleanOptionalAction}
         elif kind == "array":
             shape["nargs"] = "+"
-        text = option.help if option.default in (None, [], False) else f"{option.help} [{option.default}]"
+        text = (
+            option.help
+            if option.default in (None, [], False)
+            else f"{option.help} [{option.default}]"
+        )
         parser.add_argument(
             option.flag, dest=option.key, default=None, help=text.replace("%", "%%"), **shape
         )

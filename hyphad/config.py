@@ -17,7 +17,18 @@ from hyphad.options import OPTIONS, Option, schema
 SYSTEM_FILE = Path("/etc/hyphad/hyphad.toml")
 _TRUE = ("true", "1", "yes", "y", "on")
 _FALSE = ("false", "0", "no", "n", "off", "")
-_WEAK_WORDS = ("test", "root", "admin", "password", "token", "secret", "123", "abc", "hypha", "default")
+_WEAK_WORDS = (
+    "test",
+    "root",
+    "admin",
+    "password",
+    "token",
+    "secret",
+    "123",
+    "abc",
+    "hypha",
+    "default",
+)
 
 
 class ConfigError(Exception):
@@ -164,7 +175,9 @@ def _from_flags(flags: Mapping[str, Any]) -> Layer:
             continue
         option = OPTIONS[key]
         given = " ".join(value) if isinstance(value, list) else value
-        found[key] = _read(option, given, f"flag {option.flag}") if isinstance(given, str) else given
+        found[key] = (
+            _read(option, given, f"flag {option.flag}") if isinstance(given, str) else given
+        )
         named[key] = f"flag {option.flag}"
     return found, named
 
@@ -209,7 +222,7 @@ def _read(option: Option, text: str, source: str) -> Any:
 def _check(found: dict[str, Any], named: dict[str, str]) -> None:
     if not found:
         return
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - only when there is something to check
+    from jsonschema import Draft202012Validator  # only when there is something to check
 
     for error in Draft202012Validator(schema()).iter_errors(found):
         key = str(error.path[0])

@@ -1,6 +1,6 @@
 """The daemon: builds every part, starts it, drains it, stops it. Nothing else knows all parts.
 
-    sys.exit(run(settings))
+sys.exit(run(settings))
 """
 
 import asyncio
@@ -289,7 +289,8 @@ class Daemon:
         queues = Queues(QueueTable(self.database))
         self.directory.on_removed += [queues.drop_workspace, event_log.drop_workspace]
         self.publisher.publish(
-            "public", service_of("queue", "Task queues", "First in, first out, kept on disk.", queues)
+            "public",
+            service_of("queue", "Task queues", "First in, first out, kept on disk.", queues),
         )
         admin = AdminUtils(
             self.server_id,
@@ -425,7 +426,10 @@ async def _serve(settings: Settings, reload: Callable[[], Settings] | None) -> i
         return EXIT_FAILED
     loop.add_signal_handler(signal.SIGHUP, _reload, daemon, reload)
     log.info(
-        "hyphad listening on %s data_dir=%s version=%s", daemon.base_url, settings.data_dir, __version__
+        "hyphad listening on %s data_dir=%s version=%s",
+        daemon.base_url,
+        settings.data_dir,
+        __version__,
     )
     systemd.notify("READY=1", f"STATUS=Serving {daemon.base_url}")
     beat = _watchdog(daemon)
@@ -447,7 +451,8 @@ def _watchdog(daemon: Daemon) -> "asyncio.Task[None] | None":
     async def beat() -> None:
         while True:
             systemd.notify(
-                "WATCHDOG=1", f"STATUS=Serving {daemon.base_url}, {len(daemon.router.links)} clients"
+                "WATCHDOG=1",
+                f"STATUS=Serving {daemon.base_url}, {len(daemon.router.links)} clients",
             )
             await asyncio.sleep(interval)
 

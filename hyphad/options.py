@@ -152,7 +152,9 @@ SECTIONS: list[tuple[str, list[Option]]] = [
                 "closed",
                 "Who may create an account.",
             ),
-            Option("password_cost", _choice("normal", "high"), "normal", "Cost of a password hash."),
+            Option(
+                "password_cost", _choice("normal", "high"), "normal", "Cost of a password hash."
+            ),
             Option(
                 "login_session_seconds",
                 _INT,
@@ -190,8 +192,12 @@ SECTIONS: list[tuple[str, list[Option]]] = [
             Option("max_clients_per_workspace", _INT, 1000, "Clients in one workspace."),
             Option("max_services_per_client", _INT, 1000, "Services of one client."),
             Option("max_workspaces_per_user", _INT, 100, "Workspaces that one user owns."),
-            Option("ws_idle_timeout", _NUM, 600, "Seconds of silence that end a connection; 0: never."),
-            Option("ws_msg_rate_limit", _NUM, 5000, "Messages a second and connection; 0: no limit."),
+            Option(
+                "ws_idle_timeout", _NUM, 600, "Seconds of silence that end a connection; 0: never."
+            ),
+            Option(
+                "ws_msg_rate_limit", _NUM, 5000, "Messages a second and connection; 0: no limit."
+            ),
             Option("ws_msg_burst_limit", _NUM, 10_000, "Messages at once."),
             Option("max_frame_bytes", _BYTES, 16 * MiB, "Longest single frame."),
             Option("max_queue_bytes", _BYTES, 64 * MiB, "What may wait for a slow client."),
@@ -211,7 +217,9 @@ SECTIONS: list[tuple[str, list[Option]]] = [
                 ("HYPHA_WORKSPACE_UNLOAD_GRACE_PERIOD",),
             ),
             Option("reconnect_grace", _NUM, 10, "Seconds that a lost client is waited for."),
-            Option("http_rate_limit", _NUM, 100, "HTTP requests a second and address; 0: no limit."),
+            Option(
+                "http_rate_limit", _NUM, 100, "HTTP requests a second and address; 0: no limit."
+            ),
             Option("http_burst_limit", _NUM, 500, "HTTP requests at once."),
             Option("http_authenticated_rate_limit", _NUM, 1000, "The same for known users."),
             Option(
@@ -226,9 +234,7 @@ SECTIONS: list[tuple[str, list[Option]]] = [
     ),
 ]
 
-OPTIONS: dict[str, Option] = {
-    option.key: option for _, options in SECTIONS for option in options
-}
+OPTIONS: dict[str, Option] = {option.key: option for _, options in SECTIONS for option in options}
 
 # Settings of the reference server that have no meaning here: accepted, named once in the log.
 IGNORED_VALUES = frozenset(

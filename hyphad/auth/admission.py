@@ -154,7 +154,7 @@ class Admission:
         return True
 
     def close_revoked(self, keys: tuple[str, ...]) -> None:
-        """End the connections that were opened with a token now revoked, or a descendant (AUTH-36)."""
+        """End connections opened with a token now revoked, or a descendant of it (AUTH-36)."""
         for link, credential in list(self._credentials.items()):
             if not set(keys).isdisjoint(credential.keys):
                 link.close(1008, REVOKED)
@@ -227,9 +227,7 @@ class Admission:
     def _caller(self, hello: Hello, credential: Credential, workspace: Workspace) -> Caller:
         client_id = hello.client_id
         if client_id is None:
-            raise Refused(
-                f"{ESTABLISH}Failed to authenticate user to workspace: {hello.workspace}"
-            )
+            raise Refused(f"{ESTABLISH}Failed to authenticate user to workspace: {hello.workspace}")
         if not address.valid_client_id(client_id):
             raise Refused(f"{ESTABLISH}Invalid client id: {client_id[:160]}")
         scoped = credential.user.scope.client_id

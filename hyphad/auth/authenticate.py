@@ -9,6 +9,7 @@ import hmac
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from hyphad.auth.tokens import Claims, Tokens
 from hyphad.core.errors import Denied, Unauthenticated
@@ -16,12 +17,13 @@ from hyphad.core.identity import USER_WORKSPACE, Permission, Scope, User, anonym
 from hyphad.core.names import readable_id
 
 ANONYMOUS_SECONDS = 600.0
+Kind = Literal["user", "ip"]
 REVOKED = "Token has been revoked"
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A verified credential. `bound` restricts it to one client id; `keys` name it for revocation."""
+    """A verified credential. `bound` ties it to one client id; `keys` name it for revocation."""
 
     user: User
     bound: str | None = None
@@ -55,7 +57,7 @@ class Authenticator:
         tokens: Tokens,
         revoked: Container[str],
         root_token: str | None,
-        blocked: Callable[[str, str], str | None] = lambda kind, value: None,
+        blocked: Callable[[Kind, str], str | None] = lambda kind, value: None,
     ) -> None:
         self.tokens = tokens
         self._revoked = revoked
@@ -84,7 +86,7 @@ class Authenticator:
             claims,
         )
 
-    def check_blocked(self, kind: str, value: str) -> None:
+    def check_blocked(self, kind: Kind, value: str) -> None:
         """Raises `Blocked` for a user (`user`) or an address (`ip`) on the block list."""
         reason = self._blocked(kind, value)
         if reason is not None:
@@ -96,11 +98,13 @@ class Authenticator:
 
     def anonymous(self) -> Credential:
         """A new visitor with a workspace of its own (AUTH-6)."""
-        return Credential(anonymous_user(readable_id(), float(int(time.time() + ANONYMOUS_SECONDS))))
+        return Credential(
+            anonymous_user(readable_id(), float(int(time.time() + ANONYMOUS_SECONDS)))
+        )
 
 
 def user_of(claims: Claims) -> User:
-    """The user a token speaks for: admin at home if first-hand, everywhere with the role (AUTH-14)."""
+    """The user a token speaks for: admin at home if first-hand, anywhere by role (AUTH-14)."""
     levels = dict(claims.scope.workspaces)
     if claims.parent is None:
         levels[USER_WORKSPACE + claims.sub] = Permission.ADMIN

@@ -1,4 +1,4 @@
-"""The signing keys: a ring in a private file, made on first start, rotated without logging anyone out.
+"""The signing keys: a ring in a private file, made on first start, rotated without logouts.
 
 The file `<data>/keys/jwt-keys.json` holds the active key and those that still verify (AUTH-104,
 AUTH-105). A secret from the environment replaces the ring; it has no key id, so that tokens move

@@ -86,7 +86,10 @@ class Presence:
         self.established += 1
         self.directory.entered(link.workspace)
         log.info(
-            "connected client=%s user=%s resumed=%s", link.address, user_id, str(link.resumed).lower()
+            "connected client=%s user=%s resumed=%s",
+            link.address,
+            user_id,
+            str(link.resumed).lower(),
         )
 
     def leave(self, link: Link, code: int | None) -> None:
@@ -113,7 +116,7 @@ class Presence:
         self.directory.left(link.workspace)
 
     def remove_dead(self, link: Link) -> None:
-        """Its process does not answer: drop its services and its place, then its socket (WIRE-32)."""
+        """Its process does not answer: drop its services, its place, then its socket (WIRE-32)."""
         self.leave(link, 1000)
         link.transport.close(1001, "Superseded by a newer connection")
 

@@ -6,7 +6,7 @@ exception is a bug of ours and is answered with a neutral sentence; its tracebac
 """
 
 
-class Fault(Exception):  # noqa: N818 - named after what happened, as all below
+class Fault(Exception):
     """An error with a text for the caller.
 
     >>> Denied("Permission denied for workspace ws-a").rpc_text

@@ -9,7 +9,7 @@ hazel honest humble indigo ivory jade jolly keen kind lively loyal lucid lunar m
 misty mossy navy neat noble nimble olive opal patient pearly placid playful plucky polar prime
 proud quick quiet radiant rapid robust rosy royal ruby rustic sandy serene sharp silent silver
 sleek smart solar solid spry stable steady stellar sunny swift tidy topaz tranquil true upbeat
-velvet vivid warm wavy wise witty young zesty""".split()  # noqa: SIM905
+velvet vivid warm wavy wise witty young zesty""".split()
 
 _SECOND = """acorn alder anchor apple arrow aspen badger basin bay beacon birch bison bloom breeze
 bridge brook canyon cedar cliff cloud clover comet coral cove crane creek crystal dawn delta dune
@@ -19,7 +19,7 @@ leaf lemon lily linden lotus lynx magnet maple marsh meadow mesa meteor mint moo
 nebula oak oasis ocean orchard orchid otter owl palm pebble petal pine planet plum pond poplar
 prairie quartz raven reed reef ridge river robin rowan sage shore sparrow spring spruce star stone
 stream summit sun swan thistle tide trail tulip valley violet walnut wave willow wind wolf wren
-zephyr""".split()  # noqa: SIM905
+zephyr""".split()
 
 
 def readable_id() -> str:

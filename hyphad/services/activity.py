@@ -40,7 +40,9 @@ class Activity:
         return data
 
     @rpc(Permission.READ_WRITE)
-    def log(self, caller: Caller, msg: Annotated[Any, {"type": "string"}]) -> "asyncio.Future[None]":
+    def log(
+        self, caller: Caller, msg: Annotated[Any, {"type": "string"}]
+    ) -> "asyncio.Future[None]":
         """Write a message into the event log of the workspace."""
         return self._log.add("log", caller.workspace, caller.user.id, msg)
 

@@ -99,9 +99,10 @@ class Catalogue:
         `service_removed` if it was there.
         """
         policy.require(caller, Permission.READ_WRITE)
-        if _is_local_only(service):
+        info: dict[str, Any] = service  # type: ignore[assignment]
+        if _is_local_only(info):
             return None
-        record = service_from_wire(service, caller)
+        record = service_from_wire(info, caller)
         policy.may_register(caller, record)
         self.directory.find(record.workspace)
         known = self.registry.get(record.id)
@@ -136,7 +137,7 @@ class Catalogue:
                     service.client, "services.built-in.get_service", service.name
                 )
                 setup = api.get("setup") if isinstance(api, dict) else None
-                if values.is_method(setup):
+                if isinstance(setup, dict) and values.is_method(setup):
                     await self.deputy.function(setup, service.client, caller)()
         except (Fault, TimeoutError) as error:
             log.warning("setup_failed service=%s reason=%r", service.id, str(error))
@@ -151,7 +152,7 @@ class Catalogue:
             )
 
     def _check_singleton(self, service: Service) -> None:
-        others = [s for s in self.registry.named(service.workspace, service.name)]
+        others = self.registry.named(service.workspace, service.name)
         others = [other for other in others if other.id != service.id]
         clash = others if service.singleton else [other for other in others if other.singleton]
         if clash:
@@ -195,7 +196,9 @@ class Catalogue:
     async def get_service(
         self,
         caller: Caller,
-        service_id: Annotated[str, "name, client:name or workspace/client:name, ~ for the manager."],
+        service_id: Annotated[
+            str, "name, client:name or workspace/client:name, ~ for the manager."
+        ],
         config: Annotated[GetServiceConfig | None, "How to choose and return it."] = None,
     ) -> Any:
         """Get a service with its functions, ready to be called."""
@@ -327,7 +330,9 @@ class Catalogue:
     def list_services(
         self,
         caller: Caller,
-        query: Annotated[dict[str, Any] | str | None, "A workspace, an id, or a map of parts."] = None,
+        query: Annotated[
+            dict[str, Any] | str | None, "A workspace, an id, or a map of parts."
+        ] = None,
         include_unlisted: Annotated[bool, "Also unlisted ones of the own workspace."] = False,
         include_app_services: Annotated[bool, "Also services of installed apps."] = False,
         prioritize_running_services: Annotated[bool, "Running ones first."] = False,
@@ -385,7 +390,9 @@ def _is_local_only(service: dict[str, Any]) -> bool:
     """Records that clients keep to themselves (WIRE-68, WS-14 step 4)."""
     name = str(service.get("id", "")).rpartition(":")[2]
     config = service.get("config")
-    return name.startswith("_rintf_") or (isinstance(config, dict) and bool(config.get("_local_only")))
+    return name.startswith("_rintf_") or (
+        isinstance(config, dict) and bool(config.get("_local_only"))
+    )
 
 
 def _options(config: Any) -> dict[str, Any]:
@@ -420,5 +427,3 @@ def _cased(key: Any, case: str) -> Any:
         first, *rest = key.split("_")
         return first + "".join(part[:1].upper() + part[1:] for part in rest)
     return "".join("_" + char.lower() if char.isupper() else char for char in key)
-
-

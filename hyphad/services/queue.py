@@ -148,7 +148,7 @@ class Queues:
 def _key(caller: Caller, queue: str) -> tuple[str, str]:
     if not _NAME.fullmatch(queue):
         raise Invalid(
-            f"Invalid queue name: {queue[:160]!r}. Queue names must be 1-128 characters, start with "
-            "alphanumeric, and contain only alphanumeric, hyphens, underscores, and dots."
+            f"Invalid queue name: {queue[:160]!r}. Queue names must be 1-128 characters, start "
+            "with alphanumeric, and contain only alphanumeric, hyphens, underscores, and dots."
         )
     return caller.workspace, queue

@@ -51,9 +51,7 @@ async def select(
     return found[0]
 
 
-async def _select_by_call(
-    found: list[Service], mode: str, timeout: float, ask: Ask
-) -> Service:
+async def _select_by_call(found: list[Service], mode: str, timeout: float, ask: Ask) -> Service:
     _, _, rest = mode.partition(":")
     criteria, colon, function = rest.partition(":")
     if not colon or not function:

@@ -59,7 +59,12 @@ class ServerApi:
     """The `server` object of startup functions: root, in `public`, without a connection."""
 
     def __init__(
-        self, manager: Peer, deputy: Peer, publisher: Publisher, router: Router, info: dict[str, Any]
+        self,
+        manager: Peer,
+        deputy: Peer,
+        publisher: Publisher,
+        router: Router,
+        info: dict[str, Any],
     ) -> None:
         self._manager = manager
         self._deputy = deputy
@@ -71,7 +76,12 @@ class ServerApi:
         self.id = f"{self._caller.address}:default"
         self.name = "server"
         self.config = attributes(
-            {**info, "workspace": "public", "client_id": deputy.client_id, "manager_id": manager.client_id}
+            {
+                **info,
+                "workspace": "public",
+                "client_id": deputy.client_id,
+                "manager_id": manager.client_id,
+            }
         )
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
@@ -100,7 +110,7 @@ class ServerApi:
     async def register_service(
         self, api: dict[str, Any], config: dict[str, Any] | None = None, **options: Any
     ) -> Attributes:
-        """Offer callables as a public service of `public`; returns its record with the full `id`."""
+        """Offer callables as a public service of `public`; returns its record."""
         record = self._publisher.publish("public", service_from_python(api))
         return Attributes(attributes(record.record))
 
@@ -153,7 +163,9 @@ class ServerApi:
     async def emit(self, message: dict[str, Any]) -> None:
         """Broadcast a custom event in `public`."""
         kind = str(message.get("type"))
-        data = frame.pack({**message, "to": "public/*", "from": self._caller.address, "ws": "public"})
+        data = frame.pack(
+            {**message, "to": "public/*", "from": self._caller.address, "ws": "public"}
+        )
         for subscriber in self._router.events.subscribers("public", kind):
             subscriber.send(data)
 
@@ -282,4 +294,6 @@ async def run_startup(uri: str, server: ServerApi) -> None:
         if inspect.isawaitable(result):
             await result
     except Exception as error:
-        raise StartupFailed(f"Startup function {uri!r} failed: {type(error).__name__}: {error}") from error
+        raise StartupFailed(
+            f"Startup function {uri!r} failed: {type(error).__name__}: {error}"
+        ) from error

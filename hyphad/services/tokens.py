@@ -172,7 +172,9 @@ class TokenDesk:
         policy.may_revoke(caller, claims.parent or claims.sub, claims.scope.current_workspace)
         keys = (own_key(claims, token),)
         await self._revocations.add(keys, claims.expires_at)
-        log.info("token_revoked by=%s owner=%s", caller.user.effective_id, claims.parent or claims.sub)
+        log.info(
+            "token_revoked by=%s owner=%s", caller.user.effective_id, claims.parent or claims.sub
+        )
         # The caller hears the answer first, even if it is its own token.
         asyncio.get_running_loop().call_later(ANSWER_FIRST, self._close_revoked, keys)
 

@@ -79,8 +79,12 @@ class BaseHandler(RequestHandler):
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """A traceback only for a fault of ours."""
         if not isinstance(value, HTTPError):
-            log.error("request_failed method=%s path=%s", self.request.method, self.request.path,
-                      exc_info=(typ, value, tb))
+            log.error(
+                "request_failed method=%s path=%s",
+                self.request.method,
+                self.request.path,
+                exc_info=(typ, value, tb),
+            )
 
 
 class NotFoundHandler(BaseHandler):

@@ -5,6 +5,7 @@ import gc
 import os
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from hyphad.web.base import BaseHandler
@@ -89,8 +90,7 @@ class Health(BaseHandler):
 
 def memory() -> tuple[int, int]:
     """Resident and virtual memory of this process, in bytes."""
-    with open("/proc/self/statm") as statm:
-        vms, rss = statm.read().split()[:2]
+    vms, rss = Path("/proc/self/statm").read_text().split()[:2]
     return int(rss) * _PAGE, int(vms) * _PAGE
 
 

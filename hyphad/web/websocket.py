@@ -1,6 +1,6 @@
 """The WebSocket endpoint: bytes of a socket to the router, and frames of the router to a socket.
 
-    ws://host:port/ws   first frame: who I am (JSON text); then RPC frames (binary), pings (text)
+ws://host:port/ws   first frame: who I am (JSON text); then RPC frames (binary), pings (text)
 """
 
 import asyncio
@@ -147,9 +147,8 @@ class SocketTransport:
         self.closing = self.closed = False
         self.link: Link | None = None
 
-    def send_bytes(self, *parts: bytes) -> None:
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._write(data, True)
+    def send_bytes(self, *parts: bytes | memoryview) -> None:
+        self._write(b"".join(parts), True)
 
     def send_text(self, text: str) -> None:
         self._write(text.encode(), False)

@@ -28,7 +28,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BROKEN = (ValueError, TypeError, msgpack.UnpackException, RecursionError)
 
 
-class BadFrame(Exception):  # noqa: N818 - named after what happened
+class BadFrame(Exception):
     """Not a msgpack map in front, or a broken one."""
 
 

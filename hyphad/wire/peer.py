@@ -186,7 +186,7 @@ class Peer:
     def _ended(self, source: str, task: "asyncio.Future[None]") -> None:
         mine = self._running.get(source)
         if mine is not None:
-            mine.discard(task)  # type: ignore[arg-type]
+            mine.discard(task)
             if not mine:
                 del self._running[source]
 
@@ -333,7 +333,7 @@ class Peer:
     def function(
         self, descriptor: dict[str, Any], origin: str, caller: Caller | None
     ) -> Callable[..., Awaitable[Any]]:
-        """A callable for a method that the peer `origin` handed over, and that belongs to it (D-10)."""
+        """A callable for a method that the peer `origin` handed over and owns (D-10)."""
         target = _own_method(descriptor, origin)
 
         async def remote(*args: Any, **kwargs: Any) -> Any:
@@ -472,9 +472,7 @@ def _own_method(descriptor: dict[str, Any], origin: str) -> str:
     return origin
 
 
-def _descriptors(
-    members: dict[str, Any], server: str, target: str, path: str
-) -> dict[str, Any]:
+def _descriptors(members: dict[str, Any], server: str, target: str, path: str) -> dict[str, Any]:
     """The members of a service with each function as a method descriptor (WIRE-74)."""
     described: dict[str, Any] = {}
     for name, member in members.items():

@@ -58,7 +58,7 @@ class Router:
     # frames from clients
 
     def route(self, link: Link, data: bytes) -> Wait:
-        """Handle one binary frame; returns what to wait for before reading the next, if anything."""
+        """Handle one binary frame; returns what to wait for before reading on, if anything."""
         self.frames += 1
         try:
             header, offset, clean = frame.split(data)
@@ -136,7 +136,7 @@ class Router:
             waits = getattr(subscriber, "drained", None) or waits
         return waits
 
-    def _refuse(self, link: Link, header: dict[str, Any], text: str) -> None:
+    def _refuse(self, link: Link, header: dict[str, Any], text: str) -> Wait:
         """Reject towards the sender's session; without one the frame is dropped (WIRE-40, 52)."""
         session = header.get("session")
         log.info(
@@ -146,6 +146,7 @@ class Router:
             to = header.get("to")
             missing = to if isinstance(to, str) and to.count("/") == 1 else self.manager
             self.reject(link, missing, session, text)
+        return None
 
     def reject(self, link: Link, source: str, session: str, text: str) -> None:
         """A rejection that clients take as coming from `source` (WIRE-54)."""
@@ -280,4 +281,3 @@ def identity_fields(caller: Caller) -> dict[str, Any]:
 def event_frame(kind: str, data: Any) -> bytes:
     """A system event as every subscriber receives it: header only (WIRE-86)."""
     return frame.pack({"type": kind, "to": "*", "data": data})
-
