@@ -51,6 +51,7 @@ class Settings:
     trusted_proxies: list[str]
     allow_origins: list[str]
     allowed_hosts: list[str]
+    fast_websocket: bool
     tls_cert: str | None
     tls_key: str | None
     server_id: str | None

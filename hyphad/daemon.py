@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -192,6 +192,7 @@ class Daemon:
             deputy=self.deputy,
             ready=lambda: self.ready,
             started=time.time(),
+            take_over=_fast_websocket(settings),
         )
         self.application = application(self.parts)
 
@@ -401,6 +402,18 @@ def _bound(family: int, address: Any) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _fast_websocket(settings: Settings) -> Callable[..., Awaitable[None]] | None:
+    """What hands plain sockets to the C parser; None where it is switched off or missing."""
+    if not settings.fast_websocket or settings.tls_cert:
+        return None
+    try:
+        from hyphad.web.fastsocket import take_over
+    except ImportError as error:
+        log.warning("fast_websocket_off reason=%r", str(error))
+        return None
+    return take_over
 
 
 def _raise_file_limit() -> None:

@@ -76,6 +76,7 @@ SECTIONS: list[tuple[str, list[Option]]] = [
             Option(
                 "allowed_hosts", _LIST, [], "Host names under which this server may be addressed."
             ),
+            Option("fast_websocket", _BOOL, True, "Parse WebSocket frames in C where possible."),
             Option("tls_cert", _STR, None, "Certificate file (PEM) for https."),
             Option("tls_key", _STR, None, "Key file (PEM) of the certificate."),
         ],

@@ -1,7 +1,7 @@
 """What request handlers may use, handed to each of them by the routes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from hyphad.auth.admission import Admission
@@ -16,7 +16,8 @@ from hyphad.wire.router import Router
 
 @dataclass(slots=True)
 class Parts:
-    """The parts of the daemon that the web speaks to. `ready` answers whether requests may come."""
+    """The parts of the daemon that the web speaks to. `ready` answers whether requests may
+    come; `take_over` hands WebSockets to a faster protocol, where there is one."""
 
     settings: Settings
     info: dict[str, Any]
@@ -30,4 +31,4 @@ class Parts:
     deputy: Peer
     ready: Callable[[], bool]
     started: float = 0.0
-    extra: dict[str, Any] = field(default_factory=dict)
+    take_over: Callable[..., Awaitable[None]] | None = None

@@ -1,139 +1,27 @@
-"""The WebSocket endpoint: bytes of a socket to the router, and frames of the router to a socket.
+"""The WebSocket endpoint: Tornado takes the request, and speaks the protocol or hands it over.
 
-ws://host:port/ws   first frame: who I am (JSON text); then RPC frames (binary), pings (text)
+`ws://host:port/ws` is for every client of any origin; identity comes with the first frame.
 """
 
 import asyncio
-import json
 import logging
 from functools import partial
 from typing import Any
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from hyphad.auth.admission import Admission, Hello
-from hyphad.core.errors import Refused
 from hyphad.web.base import to_json
+from hyphad.web.conversation import Conversation, cut_reason
 from hyphad.web.parts import Parts
 from hyphad.wire.link import Link
 
 log = logging.getLogger(__name__)
 
-HELLO_SECONDS = 5.0
-MAX_TEXT = 1000
-MAX_HELLO = 64 << 10
 LEGACY = {"workspace", "client_id", "token", "reconnection_token"}
 LEGACY_REASON = (
     "Connection rejected, please  upgrade to `hypha-rpc` which pass the authentication "
     "information in the first message"
 )
-UNREADABLE = "Failed to decode authentication information"
-
-
-class Conversation:
-    """One socket from its first frame to its end; the same for every kind of WebSocket beneath."""
-
-    __slots__ = ("_admission", "_admitting", "_hello_timer", "_remote", "link", "transport")
-
-    def __init__(self, admission: Admission, transport: "SocketTransport", remote: str) -> None:
-        self._admission = admission
-        self._remote = remote
-        self._admitting: asyncio.Task[None] | None = None
-        self.transport = transport
-        self.link: Link | None = None
-        loop = asyncio.get_running_loop()
-        self._hello_timer: asyncio.TimerHandle | None = loop.call_later(
-            HELLO_SECONDS, self.refuse, "Authentication payload timeout", 1008
-        )
-
-    def on_text(self, text: str) -> Any:
-        """A text frame; returns what to wait for before reading on, if anything."""
-        link = self.link
-        if link is None:
-            return self._on_hello(text)
-        link.touch()
-        if len(text) > MAX_TEXT:
-            return None
-        kind = _type_of(text)
-        if kind == "ping":
-            link.send_text('{"type":"pong"}')
-        elif kind == "refresh_token":
-            token = self._admission.reconnection_token(link)
-            link.send_text(to_json({"type": "reconnection_token", "reconnection_token": token}))
-        return None
-
-    def on_binary(self, data: bytes) -> Any:
-        """A binary frame; returns what to wait for before reading on, if anything."""
-        link = self.link
-        if link is None:
-            if self._admitting is None:
-                self.refuse(UNREADABLE, 1008)
-            return None
-        link.touch()
-        wait = self._admission.router.route(link, data)
-        delay = link.over_rate()
-        if delay > 0:
-            return asyncio.sleep(delay)
-        return wait
-
-    def on_end(self, code: int | None) -> None:
-        """The socket has closed, with the code of the client if it sent one."""
-        self._cancel_timer()
-        if self._admitting is not None:
-            self._admitting.cancel()
-        link, self.link = self.link, None
-        if link is not None:
-            self._admission.left(link, None if link.close_code is not None else code)
-
-    def refuse(self, text: str, code: int) -> None:
-        """Say why, then close: clients take this as final (WIRE-13)."""
-        self._cancel_timer()
-        log.info("refused remote=%s code=%d reason=%r", self._remote, code, text)
-        self.transport.send_text(to_json({"type": "error", "message": text}))
-        self.transport.close(code, cut_reason(text))
-
-    # the handshake
-
-    def _on_hello(self, text: str) -> Any:
-        if self._admitting is not None or self.transport.closing:
-            return None
-        self._cancel_timer()
-        try:
-            if len(text) > MAX_HELLO:
-                raise ValueError
-            hello = Hello.read(json.loads(text))
-        except (ValueError, RecursionError):
-            self.refuse(UNREADABLE, 1008)
-            return None
-        except Refused as error:
-            self.refuse(error.message, error.code)
-            return None
-        self._admitting = asyncio.ensure_future(self._admit(hello))
-        return None
-
-    async def _admit(self, hello: Hello) -> None:
-        try:
-            link = await self._admission.admit(hello, self.transport, self._remote)
-        except Refused as error:
-            self.refuse(error.message, error.code)
-            return
-        except Exception:
-            log.exception("handshake_failed remote=%s", self._remote)
-            self.transport.close(1011, "Internal error")
-            return
-        finally:
-            self._admitting = None
-        self.link = link
-        self.transport.link = link
-        if self.transport.closed:
-            self.on_end(None)
-            return
-        self.transport.send_text(to_json(self._admission.connection_info(link)))
-
-    def _cancel_timer(self) -> None:
-        if self._hello_timer is not None:
-            self._hello_timer.cancel()
-            self._hello_timer = None
 
 
 class SocketTransport:
@@ -176,7 +64,7 @@ class SocketTransport:
 
 
 class WebSocketEndpoint(WebSocketHandler):
-    """`/ws`, spoken by Tornado itself."""
+    """`/ws`."""
 
     def initialize(self, parts: Parts) -> None:
         self.parts = parts
@@ -191,18 +79,32 @@ class WebSocketEndpoint(WebSocketHandler):
         return
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+        headers = self.request.headers
+        if headers.get("Upgrade", "").lower() != "websocket":
             self.set_status(426)
             self.set_header("Upgrade", "websocket")
             self.set_header("Content-Type", "application/json")
             detail = "This address speaks WebSocket. Connect with hypha-rpc."
             self.finish(to_json({"success": False, "detail": detail}))
             return
-        await super().get(*args, **kwargs)
+        take_over = self.parts.take_over
+        plain = headers.get("Sec-WebSocket-Version") == "13" and not self._is_legacy()
+        if take_over is None or not plain or not headers.get("Sec-WebSocket-Key"):
+            await super().get(*args, **kwargs)
+            return
+        await take_over(
+            self.detach(),
+            self.request,
+            self.parts.admission,
+            self.parts.settings.max_frame_bytes,
+        )
+
+    def _is_legacy(self) -> bool:
+        return not LEGACY.isdisjoint(self.request.query_arguments)
 
     def open(self, *args: str, **kwargs: str) -> None:
         self.set_nodelay(True)
-        if not LEGACY.isdisjoint(self.request.query_arguments):
+        if self._is_legacy():
             self.close(1008, LEGACY_REASON)
             return
         self.conversation = Conversation(
@@ -224,16 +126,3 @@ class WebSocketEndpoint(WebSocketHandler):
         if self.conversation is not None:
             self.conversation.transport.closed = True
             self.conversation.on_end(self.close_code)
-
-
-def cut_reason(text: str) -> str:
-    """A close reason within the 123 bytes that the protocol allows (WIRE-12)."""
-    return text.encode()[:123].decode("utf-8", "ignore")
-
-
-def _type_of(text: str) -> Any:
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return message.get("type") if isinstance(message, dict) else None

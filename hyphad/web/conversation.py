@@ -1,0 +1,160 @@
+"""One client of a WebSocket, from its first frame to its end, whatever carries the socket.
+
+The first frame says who it is (text, JSON); then come RPC frames (binary) and pings (text).
+"""
+
+import asyncio
+import json
+import logging
+from typing import Any, Protocol
+
+from hyphad.auth.admission import Admission, Hello
+from hyphad.core.errors import Refused
+from hyphad.web.base import to_json
+from hyphad.wire.link import Link, Transport
+
+log = logging.getLogger(__name__)
+
+HELLO_SECONDS = 5.0
+MAX_TEXT = 1000
+MAX_HELLO = 64 << 10
+UNREADABLE = "Failed to decode authentication information"
+
+Wait = asyncio.Future[None] | None
+
+
+class Socket(Transport, Protocol):
+    """A transport that knows its own end. `link` is set once the client is admitted."""
+
+    link: Link | None
+    closing: bool
+    closed: bool
+
+
+class Conversation:
+    """The handshake, then frames to the router. Its methods are called by what owns the socket."""
+
+    __slots__ = ("_admission", "_admitting", "_hello_timer", "_remote", "link", "transport")
+
+    def __init__(self, admission: Admission, transport: Socket, remote: str) -> None:
+        self._admission = admission
+        self._remote = remote
+        self._admitting: asyncio.Task[None] | None = None
+        self.transport = transport
+        self.link: Link | None = None
+        loop = asyncio.get_running_loop()
+        self._hello_timer: asyncio.TimerHandle | None = loop.call_later(
+            HELLO_SECONDS, self.refuse, "Authentication payload timeout", 1008
+        )
+
+    def on_text(self, text: str) -> Wait:
+        """A text frame; returns what to wait for before reading on, if anything."""
+        link = self.link
+        if link is None:
+            self._on_hello(text)
+            return None
+        link.touch()
+        if len(text) > MAX_TEXT:
+            return None
+        kind = _type_of(text)
+        if kind == "ping":
+            link.send_text('{"type":"pong"}')
+        elif kind == "refresh_token":
+            token = self._admission.reconnection_token(link)
+            link.send_text(to_json({"type": "reconnection_token", "reconnection_token": token}))
+        return None
+
+    def on_binary(self, data: bytes) -> Wait:
+        """A binary frame; returns what to wait for before reading on, if anything."""
+        link = self.link
+        if link is None:
+            if self._admitting is None:
+                self.refuse(UNREADABLE, 1008)
+            return None
+        link.touch()
+        wait = self._admission.router.route(link, data)
+        delay = link.over_rate()
+        return _after(delay) if delay > 0 else wait
+
+    def on_end(self, code: int | None) -> None:
+        """The socket has closed, with the code of the client if it sent one."""
+        self._cancel_timer()
+        if self._admitting is not None:
+            self._admitting.cancel()
+        link, self.link = self.link, None
+        if link is not None:
+            self._admission.left(link, None if link.close_code is not None else code)
+
+    def refuse(self, text: str, code: int) -> None:
+        """Say why, then close: clients take this as final (WIRE-13)."""
+        self._cancel_timer()
+        log.info("refused remote=%s code=%d reason=%r", self._remote, code, text)
+        self.transport.send_text(to_json({"type": "error", "message": text}))
+        self.transport.close(code, cut_reason(text))
+
+    # the handshake
+
+    def _on_hello(self, text: str) -> None:
+        if self._admitting is not None or self.transport.closing:
+            return
+        self._cancel_timer()
+        try:
+            if len(text) > MAX_HELLO:
+                raise ValueError
+            hello = Hello.read(json.loads(text))
+        except (ValueError, RecursionError):
+            self.refuse(UNREADABLE, 1008)
+            return
+        except Refused as error:
+            self.refuse(error.message, error.code)
+            return
+        self._admitting = asyncio.ensure_future(self._admit(hello))
+
+    async def _admit(self, hello: Hello) -> None:
+        try:
+            link = await self._admission.admit(hello, self.transport, self._remote)
+        except Refused as error:
+            self.refuse(error.message, error.code)
+            return
+        except Exception:
+            log.exception("handshake_failed remote=%s", self._remote)
+            self.transport.close(1011, "Internal error")
+            return
+        finally:
+            self._admitting = None
+        self.link = link
+        self.transport.link = link
+        if self.transport.closed:
+            self.on_end(None)
+            return
+        self.transport.send_text(to_json(self._admission.connection_info(link)))
+
+    def _cancel_timer(self) -> None:
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+            self._hello_timer = None
+
+
+def _after(seconds: float) -> "asyncio.Future[None]":
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    loop.call_later(seconds, _set, future)
+    return future
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def cut_reason(text: str) -> str:
+    """A close reason within the 123 bytes that the protocol allows (WIRE-12)."""
+    return text.encode()[:123].decode("utf-8", "ignore")
+
+
+def _type_of(text: str) -> Any:
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return message.get("type") if isinstance(message, dict) else None
