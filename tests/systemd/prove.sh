@@ -45,7 +45,7 @@ check test "$(systemctl show -p WatchdogUSec --value hyphad)" = 30s
 check test -n "$(systemctl show -p WatchdogTimestamp --value hyphad)"
 check test -f /var/lib/private/hyphad/hyphad.db
 check test "$(stat -c %a /var/lib/private/hyphad/keys)" = 700
-check test "$(stat -c %U /proc/$pid)" != root
+check test "$(stat -c %u /proc/$pid)" != 0
 check systemctl reload hyphad
 check test "$(systemctl show -p MainPID --value hyphad)" = "$pid"
 check health
