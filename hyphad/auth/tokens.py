@@ -4,17 +4,35 @@ Only HS256 with the server's own keys is accepted, whatever a token's header say
 """
 
 import secrets
+import sys
 import time
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
-
-import jwt
 
 from hyphad.auth.keys import KeyRing
 from hyphad.core.errors import Invalid, Unauthenticated
 from hyphad.core.identity import Scope, User
 
 ALGORITHM = "HS256"
+
+
+def _import_jwt() -> ModuleType:
+    """PyJWT without the public-key algorithms: they are refused here, and cost 10 MiB."""
+    known = sys.modules.get("cryptography")
+    if known is not None:
+        import jwt
+
+        return jwt
+    sys.modules["cryptography"] = None  # type: ignore[assignment]
+    try:
+        import jwt
+    finally:
+        del sys.modules["cryptography"]
+    return jwt
+
+
+jwt: Any = _import_jwt()
 MAX_TOKEN = 4096
 EXPIRED = "The token has expired. Please fetch a new one"
 _REQUIRED = ["exp", "sub", "aud", "iss"]
@@ -100,7 +118,8 @@ class Tokens:
             payload["bound"] = False
         key = self.ring.active
         headers = {"kid": key.kid} if key.kid else None
-        return jwt.encode(payload, key.secret, algorithm=ALGORITHM, headers=headers)
+        token: str = jwt.encode(payload, key.secret, algorithm=ALGORITHM, headers=headers)
+        return token
 
     def verify(self, token: str) -> Claims:
         """The claims of a token that this server signed. Raises `Unauthenticated` (AUTH-16)."""
@@ -119,7 +138,7 @@ class Tokens:
             raise Unauthenticated(f"Invalid algorithm: {str(algorithm)[:20]}")
         for key in self.ring.candidates(header.get("kid")):
             try:
-                return jwt.decode(
+                payload: dict[str, Any] = jwt.decode(
                     token,
                     key.secret,
                     algorithms=[ALGORITHM],
@@ -127,6 +146,7 @@ class Tokens:
                     issuer=self.dialect.issuer,
                     options={"require": _REQUIRED, "verify_iat": False, "verify_sub": False},
                 )
+                return payload
             except jwt.InvalidSignatureError:
                 continue
             except (jwt.PyJWTError, ValueError) as error:
