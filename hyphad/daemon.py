@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
 
@@ -45,6 +46,8 @@ from hyphad.store.presence import PresenceTable
 from hyphad.store.queues import QueueTable
 from hyphad.store.revocations import Revocations
 from hyphad.store.workspaces import WorkspaceTable
+from hyphad.web.gateway import Gateway
+from hyphad.web.identity import Identities
 from hyphad.web.parts import Parts
 from hyphad.web.routes import application
 from hyphad.wire.chunks import ChunkStore
@@ -190,11 +193,26 @@ class Daemon:
             router=self.router,
             manager=self.manager,
             deputy=self.deputy,
+            catalogue=self.catalogue,
+            identities=self._identities(),
+            gateway=Gateway(self.catalogue, self.manager, self.deputy),
             ready=lambda: self.ready,
             started=time.time(),
             take_over=_fast_websocket(settings),
         )
         self.application = application(self.parts)
+
+    def _identities(self) -> Identities:
+        """Who sends HTTP requests; pages of our own public address may use the cookie."""
+        settings = self.settings
+        own = urlsplit(self.base_url)
+        return Identities(
+            self.authenticator,
+            self.directory,
+            self.server_id,
+            [*settings.allow_origins, f"{own.scheme}://{own.netloc}"],
+            visitors=settings.anonymous_access != "off",
+        )
 
     def _server_info(self, local_url: str) -> dict[str, Any]:
         return {

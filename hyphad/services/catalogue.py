@@ -210,10 +210,10 @@ class Catalogue:
             encoded = self.deputy.encoded(service.workspace, service.name, caller)
             api = frame.unpack(encoded)
         else:
-            api = await self._fetch(service, _seconds(options, "timeout", PROVIDER_SECONDS))
+            api = await self.fetch(service, _seconds(options, "timeout", PROVIDER_SECONDS))
         return self._presented(api, service, caller, options.get("case_conversion"))
 
-    async def _fetch(self, service: Service, timeout: float) -> dict[str, Any]:
+    async def fetch(self, service: Service, timeout: float = PROVIDER_SECONDS) -> dict[str, Any]:
         """Ask the provider for its service object (WS-28)."""
         try:
             async with asyncio.timeout(timeout):

@@ -9,7 +9,10 @@ from hyphad.auth.authenticate import Authenticator
 from hyphad.auth.presence import Presence
 from hyphad.config import Settings
 from hyphad.core.registry import Registry
+from hyphad.services.catalogue import Catalogue
 from hyphad.store.directory import Directory
+from hyphad.web.gateway import Gateway
+from hyphad.web.identity import Identities
 from hyphad.wire.peer import Peer
 from hyphad.wire.router import Router
 
@@ -29,6 +32,9 @@ class Parts:
     router: Router
     manager: Peer
     deputy: Peer
+    catalogue: Catalogue
+    identities: Identities
+    gateway: Gateway
     ready: Callable[[], bool]
     started: float = 0.0
     take_over: Callable[..., Awaitable[None]] | None = None

@@ -1,0 +1,215 @@
+"""Who sent an HTTP request, and in which workspace it acts (AUTH-44 to AUTH-47, HTTP-60 to 62).
+
+    identity = identities.of(request)
+    caller = identities.caller_for(request, "ws-lab")
+
+An `Authorization` header decides alone and must be valid. The cookie of the login page counts only
+where no page of another site can have caused the request (AUTH-87); one that is no longer valid
+is ignored, and `stale_cookie` tells the handler to clear it.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from tornado.httputil import HTTPServerRequest
+
+from hyphad.auth.authenticate import Authenticator, Blocked, Credential
+from hyphad.auth.tokens import strip_bearer
+from hyphad.core import address, policy
+from hyphad.core.errors import Denied, NotFound, Unauthenticated
+from hyphad.core.identity import Permission, Scope, User
+from hyphad.core.records import Caller, Workspace
+from hyphad.store.directory import Directory
+
+COOKIE = "access_token"
+ANONYMOUS_WORKSPACE = "ws-anonymous"
+VISITOR = User(
+    "anonymouz-http",
+    ("anonymous",),
+    Scope({ANONYMOUS_WORKSPACE: Permission.READ}, ANONYMOUS_WORKSPACE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The user of a request, and the credential that says so; None is a visitor's."""
+
+    user: User
+    credential: Credential | None = None
+    from_cookie: bool = False
+    stale_cookie: bool = False
+
+
+class WorkspaceUnknown(NotFound):
+    """The workspace of the URL does not exist; the text is upstream's (HTTP-51)."""
+
+    @property
+    def rpc_text(self) -> str:
+        return self.message
+
+
+class Identities:
+    """Reads identities from requests. `client_id` is the name under which they call services.
+
+    `origins` are the web origins whose pages may use the cookie, besides the server's own; a
+    request without credentials is refused where `visitors` is false.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        directory: Directory,
+        client_id: str,
+        origins: list[str],
+        visitors: bool = True,
+    ) -> None:
+        self._authenticator = authenticator
+        self._directory = directory
+        self._client_id = client_id
+        self._origins = frozenset(origin for origin in origins if origin != "*")
+        self._visitors = visitors
+
+    def of(self, request: HTTPServerRequest) -> Identity:
+        """The identity of a request. Raises `Unauthenticated`, or `Denied` for who is blocked."""
+        self._authenticator.check_blocked("ip", str(request.remote_ip))
+        if "Authorization" in request.headers:
+            token = header_token(request)
+            return self._identity(token) if token else self._visitor()
+        token = cookie_token(request)
+        if token is None:
+            return self._visitor()
+        if not self._may_use_cookie(request):
+            return self._visitor()
+        try:
+            found = self._identity(token)
+            return Identity(found.user, found.credential, from_cookie=True)
+        except Blocked:
+            raise
+        except (Unauthenticated, Denied):
+            return self._visitor(stale_cookie=True)
+
+    def of_token(self, token: str) -> Identity:
+        """The identity of a token that came by another way than a header."""
+        return self._identity(token)
+
+    def caller_for(self, request: HTTPServerRequest, workspace: str) -> Caller:
+        """Who calls when the URL names `workspace`: the table of HTTP-51 and AUTH-47."""
+        return self.enter(self.of(request), workspace)
+
+    def enter(self, identity: Identity, workspace: str) -> Caller:
+        """The caller that an identity is in a URL of `workspace`.
+
+        Raises `WorkspaceUnknown` for a general token where there is no such workspace.
+        """
+        credential = identity.credential
+        if credential is None:
+            return Caller(identity.user, ANONYMOUS_WORKSPACE, self._client_id)
+        if credential.workspace is not None:
+            return self._caller(credential, *self._bound(credential.user, credential.workspace))
+        user = credential.user
+        found = self._find(user, workspace)
+        if found is None:
+            raise WorkspaceUnknown(f"Workspace '{workspace}' not found")
+        if workspace == "public" or policy.entry_level(user, found) >= Permission.READ:
+            return self._caller(credential, *self._inside(user, found))
+        if user.scope.level(user.home) >= Permission.READ:
+            return self._caller(credential, user, user.home)
+        return self._caller(credential, user, ANONYMOUS_WORKSPACE)
+
+    def _identity(self, token: str) -> Identity:
+        credential = self._authenticator.credential(token)
+        special = credential.user.scope.specialised
+        if special:
+            raise Denied(
+                f"Specialized token with scopes {special} cannot be used for general workspace "
+                "access. This token can only be used for its intended purpose."
+            )
+        return Identity(credential.user, credential)
+
+    def _visitor(self, stale_cookie: bool = False) -> Identity:
+        if not self._visitors:
+            raise Unauthenticated("Authentication required")
+        return Identity(VISITOR, stale_cookie=stale_cookie)
+
+    def _may_use_cookie(self, request: HTTPServerRequest) -> bool:
+        """No page of another site has caused this request (AUTH-87 b).
+
+        Following a link from elsewhere to a page is no harm; to a call it is.
+        """
+        headers = request.headers
+        origin = headers.get("Origin")
+        if origin is not None and origin not in self._origins and not _is_own(origin, request):
+            return False
+        if headers.get("Sec-Fetch-Site") not in ("cross-site", "same-site"):
+            return True
+        is_link = headers.get("Sec-Fetch-Mode") == "navigate" and request.method in ("GET", "HEAD")
+        return is_link and "/services/" not in unquote(request.path)
+
+    def _find(self, user: User, workspace: str) -> Workspace | None:
+        """The workspace of that name; the user's own is made on first use."""
+        found = self._directory.get(workspace)
+        if found is None and workspace == user.home:
+            may_open = user.parent is None or user.scope.level(user.home) > Permission.NONE
+            if may_open:
+                address.check_workspace_name(workspace)
+                found = self._directory.home_of(user)
+        return found
+
+    def _bound(self, user: User, workspace: str) -> tuple[User, str]:
+        """Inside the workspace that a token names. It may be gone; public services are not."""
+        found = self._find(user, workspace)
+        if found is not None and policy.entry_level(user, found) >= Permission.READ:
+            return self._inside(user, found)
+        if user.scope.level(workspace) >= Permission.READ:
+            return user, workspace
+        raise Denied(f"Permission denied for workspace: {workspace}")
+
+    def _inside(self, user: User, workspace: Workspace) -> tuple[User, str]:
+        """The user as the workspace knows it; everybody may act in `public`, without rights."""
+        if policy.entry_level(user, workspace) < Permission.READ:
+            return user, workspace.id
+        return policy.enter(user, workspace, self._client_id), workspace.id
+
+    def _caller(self, credential: Credential, user: User, workspace: str) -> Caller:
+        return Caller(
+            user,
+            workspace,
+            self._client_id,
+            credential.bound is not None,
+            credential.family,
+            credential.version,
+        )
+
+
+def header_token(request: HTTPServerRequest) -> str | None:
+    """The token of an `Authorization` header: Bearer, Basic (as the password), or bare.
+
+    Basic without a password, or unreadable, counts as no credential (HTTP-60).
+    Raises `Unauthenticated` for other schemes.
+    """
+    text = request.headers.get("Authorization", "").strip()
+    if not text:
+        return None
+    scheme, _, rest = text.partition(" ")
+    if scheme.lower() != "basic":
+        return strip_bearer(text)
+    try:
+        pair = base64.b64decode(rest.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return pair.partition(":")[2].strip() or None
+
+
+def cookie_token(request: HTTPServerRequest) -> str | None:
+    """The token of the login cookie."""
+    if "Cookie" not in request.headers:
+        return None
+    morsel = request.cookies.get(COOKIE)
+    return (morsel.value or None) if morsel is not None else None
+
+
+def _is_own(origin: str, request: HTTPServerRequest) -> bool:
+    """Same host and port. The scheme may differ behind a proxy that does not tell it."""
+    return urlsplit(origin).netloc.lower() == request.host.lower()
