@@ -6,16 +6,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hyphad import HYPHA_VERSION, __version__, logs
 from hyphad.config import ConfigError, Settings, load, nearest
-from hyphad.options import IGNORED_SWITCHES, IGNORED_VALUES, OPTIONS
+from hyphad.options import IGNORED, IGNORED_SWITCHES, OPTIONS, SECTIONS, Option, ignored
+
+EXIT_USAGE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand. `arguments` adds its own flags; `run` gets settings and parsed arguments."""
+    """A subcommand, named by one word or by two (`user add`).
+
+    `arguments` adds flags of its own to those of the settings; `run` gives the exit code.
+    """
 
     name: str
     help: str
@@ -35,97 +40,124 @@ def _check(settings: Settings, args: argparse.Namespace) -> int:
     return check(settings, print)
 
 
-def _version(settings: Settings, args: argparse.Namespace) -> int:
-    print(f"hyphad {__version__} (speaks hypha {HYPHA_VERSION})")
-    return 0
-
-
 COMMANDS = [
     Command("serve", "run the daemon (the default)", _serve),
     Command("server", "the same, by the name the reference server uses", _serve),
     Command("check", "test configuration and data directory without starting", _check),
-    Command("version", "print the version", _version),
 ]
-
-
-class _Parser(argparse.ArgumentParser):
-    """Names the nearest flag when one is unknown."""
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        parsed, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            word = unknown[0].partition("=")[0]
-            flags = [flag for action in self._actions for flag in action.option_strings]
-            self.error(f"unknown argument {word!r}{nearest(word, [*flags, *_names()])}")
-        return parsed
-
-
-def _names() -> list[str]:
-    return [command.name for command in COMMANDS]
-
-
-def _parser(command: Command) -> _Parser:
-    parser = _Parser(
-        prog=f"hyphad {command.name}",
-        description=command.help,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Commands: " + ", ".join(_names()) + ". See also `hyphad COMMAND --help`.",
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (TOML)")
-    for option in OPTIONS.values():
-        kind = option.schema["type"]
-        shape: dict[str, Any] = {"metavar": kind.upper() if kind != "array" else "TEXT"}
-        if kind == "boolean":
-            shape = {"action": argparse.BooleanOptionalAction}
-        elif kind == "array":
-            shape["nargs"] = "+"
-        text = (
-            option.help
-            if option.default in (None, [], False)
-            else f"{option.help} [{option.default}]"
-        )
-        parser.add_argument(
-            option.flag, dest=option.key, default=None, help=text.replace("%", "%%"), **shape
-        )
-    for name in sorted(IGNORED_VALUES):
-        parser.add_argument(f"--{name}", dest=f"ignored_{name}", nargs="+", help=argparse.SUPPRESS)
-    for name in sorted(IGNORED_SWITCHES):
-        parser.add_argument(
-            f"--{name}", dest=f"ignored_{name}", action="store_true", help=argparse.SUPPRESS
-        )
-    command.arguments(parser)
-    return parser
-
-
-def _settings(args: argparse.Namespace) -> Settings:
-    flags = {key: getattr(args, key) for key in OPTIONS}
-    given = vars(args)
-    ignored = tuple(
-        f"--{key.removeprefix('ignored_')} has no meaning for hyphad"
-        for key, value in sorted(given.items())
-        if key.startswith("ignored_") and value
-    )
-    return load(flags, os.environ, args.config, ignored)
+# Answered whatever the settings are.
+_PLAIN = {"version": "print the version", "help": "print this"}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit code: 0 done, 2 wrong usage or settings, 3 could not start."""
     words = list(sys.argv[1:] if argv is None else argv)
-    name = words.pop(0) if words and not words[0].startswith("-") else "serve"
-    if "--version" in words:
-        name, words = "version", []
-    command = next((command for command in COMMANDS if command.name == name), None)
-    if command is None:
-        print(f"hyphad: unknown command {name!r}{nearest(name, _names())}", file=sys.stderr)
-        return 2
+    if not words or words[0].startswith("-"):
+        words.insert(0, "serve")
+    if words[0] == "version" or "--version" in words:
+        print(f"hyphad {__version__} (speaks hypha {HYPHA_VERSION})")
+        return 0
+    if words[0] == "help":
+        words = [*(words[1:] or ["serve"]), "--help"]
     try:
-        args = _parser(command).parse_args(words)
+        command, rest = _command(words)
+        args = _parser(command).parse_args(rest)
         settings = _settings(args)
     except ConfigError as error:
         print(f"hyphad: {error}", file=sys.stderr)
         return error.exit_code
-    except SystemExit as end:
+    except SystemExit as end:  # how argparse ends after --help
         return int(end.code or 0)
     logs.setup(settings.log_level, settings.log_format)
     return command.run(settings, args)
+
+
+def _command(words: list[str]) -> tuple[Command, list[str]]:
+    """The command that the first words name, and the words after it. Raises `ConfigError`."""
+    for count in (2, 1):
+        for command in COMMANDS:
+            if command.name.split() == words[:count]:
+                return command, words[count:]
+    group = [name for name in _names() if name.startswith(f"{words[0]} ")]
+    if group:
+        raise ConfigError(f"{words[0]} is a group of commands: " + ", ".join(group))
+    hint = nearest(words[0], _names()) or "."
+    raise ConfigError(f"unknown command {words[0]!r}{hint} See `hyphad --help`.")
+
+
+def _names() -> list[str]:
+    return [*(command.name for command in COMMANDS), *_PLAIN]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, and names the nearest flag when one is unknown."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            if word in _names():
+                self.error(f"the command comes first: hyphad {word} --flag.")
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            self.error(f"unknown argument {word!r}{nearest(word, flags) or '.'}")
+        return parsed
+
+    def error(self, message: str) -> NoReturn:
+        end = "" if message.endswith((".", "?")) else "."
+        raise ConfigError(f"{message}{end} See `{self.prog} --help`.", EXIT_USAGE)
+
+
+def _parser(command: Command) -> _Parser:
+    listed = [(command.name, command.help) for command in COMMANDS] + list(_PLAIN.items())
+    parser = _Parser(
+        prog=f"hyphad {command.name}",
+        usage=f"hyphad {'[serve]' if command.name == 'serve' else command.name} [--flag ...]",
+        description=command.help,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n" + "\n".join(f"  {name:<22}{text}" for name, text in listed),
+    )
+    command.arguments(parser)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (TOML)")
+    for title, options in SECTIONS:
+        group = parser.add_argument_group(title)
+        for option in options:
+            _add_flag(group, option)
+    for name in IGNORED:
+        shape: dict[str, Any] = {"nargs": "?"}  # its value is of no interest, even if it is missing
+        if name in IGNORED_SWITCHES:
+            shape = {"action": "store_const"}
+        parser.add_argument(
+            f"--{name}", dest=f"ignored {name}", const=True, help=argparse.SUPPRESS, **shape
+        )
+    return parser
+
+
+def _add_flag(group: "argparse._ArgumentGroup", option: Option) -> None:
+    kind = option.schema["type"]
+    shape: dict[str, Any] = {"metavar": {"integer": "N", "number": "N"}.get(kind, "TEXT")}
+    if "enum" in option.schema:
+        shape["metavar"] = "|".join(option.schema["enum"])
+    elif kind == "boolean":
+        shape = {"action": argparse.BooleanOptionalAction}
+    elif kind == "array":
+        shape |= {"nargs": "*", "action": "extend"}
+    text = option.help
+    if option.default not in (None, [], False):
+        default = option.default
+        text += f" [{' '.join(default) if isinstance(default, list) else default}]"
+    group.add_argument(option.flag, dest=option.key, help=text.replace("%", "%%"), **shape)
+    if option.key.startswith("enable_"):
+        off = option.flag.replace("--enable-", "--disable-")
+        group.add_argument(
+            off, dest=option.key, action="store_const", const=False, help=argparse.SUPPRESS
+        )
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """What the flags say, together with file and environment as they are now."""
+    given = vars(args)
+    flags = {key: given[key] for key in OPTIONS}
+    unused = [name for name in sorted(IGNORED) if given[f"ignored {name}"] is not None]
+    lines = [ignored(name, f"flag --{name}") for name in unused]
+    return load(flags, os.environ, args.config, lines)

@@ -1,34 +1,31 @@
-"""Settings: defaults < file < environment < flags, checked by one JSON schema, then frozen.
+"""Settings: defaults < file < credentials < environment < flags, one schema for all, then frozen.
 
-An error names where the value came from, the key, the value and what is allowed.
+    settings = load({"port": "0"}, os.environ)
+    settings.port, settings.sources["port"]     # 0, 'flag --port'
+
+An error names where the value came from, the key, the value (unless it is a secret) and what is
+allowed. Credentials are the files that systemd hands to a service (`LoadCredential=`).
 """
 
 import difflib
-import os
+import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from hyphad.options import OPTIONS, Option, schema
+from hyphad.options import IGNORED, OPTIONS, Option, ignored, schema
 
 SYSTEM_FILE = Path("/etc/hyphad/hyphad.toml")
 _TRUE = ("true", "1", "yes", "y", "on")
-_FALSE = ("false", "0", "no", "n", "off", "")
-_WEAK_WORDS = (
-    "test",
-    "root",
-    "admin",
-    "password",
-    "token",
-    "secret",
-    "123",
-    "abc",
-    "hypha",
-    "default",
-)
+_FALSE = ("false", "0", "no", "n", "off")
+# Names of levels that other programs use for ours.
+_LEVELS = {"warn": "warning", "critical": "error", "fatal": "error"}
+_WEAK_WORDS = "test root admin password token secret 123 abc hypha default".split()
+_SHOWN = 100
 
 
 class ConfigError(Exception):
@@ -107,151 +104,245 @@ class Settings:
     ignored: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source says: values, where each stands, and what is of no use."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+
+    def put(self, key: str, value: Any, place: str) -> None:
+        self.values[key] = value
+        self.places[key] = place
+
+
 def load(
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
     config_file: Path | None = None,
-    ignored: tuple[str, ...] = (),
+    unused: Iterable[str] = (),
 ) -> Settings:
-    """Settings from all sources. Raises `ConfigError`."""
+    """Settings from all sources; `unused` are log lines to keep with them. Raises `ConfigError`.
+
+    A flag that is None was not given; texts are read as the type of their option.
+    """
+    file, given = _from_file(config_file), _from_flags(flags)
+    lines = list(unused)
     values: dict[str, Any] = {key: option.default for key, option in OPTIONS.items()}
     sources = dict.fromkeys(OPTIONS, "default")
-    environ = _with_env_file(flags, environ)
-    layers = [_from_file(config_file), _from_environment(environ), _from_flags(flags)]
-    for found, named in layers:
-        _check(found, named)
-        values.update(found)
-        sources.update(named)
-    if not values["data_dir"]:
-        values["data_dir"] = _default_data_dir(environ)
-    values["data_dir"] = Path(values["data_dir"]).expanduser()
-    values["base_path"] = _base_path(values["base_path"])
+    environment = _from_environment(environ, _env_file(file, environ, given))
+    for layer in (file, _from_credentials(environ), environment, given):
+        _check(layer)
+        values.update(layer.values)
+        sources.update(layer.places)
+        lines += layer.ignored
+    _agree(values, sources)
+    values |= {key: list(value) for key, value in values.items() if isinstance(value, list)}
+    values["data_dir"] = Path(values["data_dir"] or _default_data_dir(environ)).expanduser()
+    values["base_path"] = "".join(f"/{part}" for part in values["base_path"].split("/") if part)
     if values["public_base_url"]:
         values["public_base_url"] = values["public_base_url"].rstrip("/")
     values["root_token"] = _root_token(values)
-    return Settings(**values, sources=sources, ignored=ignored)
+    if values["root_token_file"]:
+        sources["root_token"] = sources["root_token_file"]
+    return Settings(**values, sources=MappingProxyType(sources), ignored=tuple(lines))
 
 
-Layer = tuple[dict[str, Any], dict[str, str]]
+# the sources
 
 
 def _from_file(path: Path | None) -> Layer:
+    layer = Layer()
     file = path or SYSTEM_FILE
     if path is None and not file.exists():
-        return {}, {}
+        return layer
     try:
-        found = tomllib.loads(file.read_text())
+        found = tomllib.loads(_text_of(file, "configuration file"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{file}: cannot be read: {reason}") from None
-    for key in found:
-        if key not in OPTIONS:
+    for key, value in found.items():
+        if key in OPTIONS:
+            # Empty stands for "not set", so that every line of the sample file can be uncommented.
+            if value != "" or OPTIONS[key].default is not None:
+                layer.put(key, value, str(file))
+        elif key.replace("_", "-") in IGNORED:
+            layer.ignored.append(ignored(key.replace("_", "-"), f"{file}: {key}"))
+        elif isinstance(value, dict):
+            raise ConfigError(f"{file}: [{key}]: keys stand at the top of the file, in no [table]")
+        else:
             raise ConfigError(f"{file}: unknown key {key!r}{nearest(key, OPTIONS)}")
-    given = {key: value for key, value in found.items() if not _is_unset(OPTIONS[key], value)}
-    return given, dict.fromkeys(given, str(file))
+    return layer
 
 
-def _is_unset(option: Option, value: Any) -> bool:
-    return value == "" and option.default is None
-
-
-def _from_environment(environ: Mapping[str, str]) -> Layer:
-    found, named = {}, {}
+def _from_credentials(environ: Mapping[str, str]) -> Layer:
+    """Secrets in files named after their keys, in the directory that systemd made for them."""
+    layer = Layer()
+    folder = environ.get("CREDENTIALS_DIRECTORY")
     for key, option in OPTIONS.items():
-        for name in option.variables:
-            text = environ.get(name)
-            if text:
-                found[key] = _read(option, text, f"environment variable {name}")
-                named[key] = f"environment variable {name}"
-                break
-    return found, named
+        if folder and option.secret and (file := Path(folder) / key).exists():
+            layer.put(key, _text_of(file, "credential").strip(), f"credential {file}")
+    return layer
+
+
+def _env_file(file: Layer, environ: Mapping[str, str], given: Layer) -> Path | None:
+    """Where `env_file` points; it is wanted before the environment can be read."""
+    named = [environ.get(name) for name in OPTIONS["env_file"].variables]
+    places = [given.values.get("env_file"), *named, file.values.get("env_file")]
+    found = next((place for place in places if isinstance(place, str) and place), None)
+    return Path(found).expanduser() if found else None
+
+
+def _from_environment(environ: Mapping[str, str], env_file: Path | None) -> Layer:
+    layer = Layer()
+    for key, option in OPTIONS.items():
+        name = next((name for name in option.variables if environ.get(name)), None)
+        if name is not None:
+            place = f"environment variable {name}"
+            layer.put(key, _read(option, environ[name], place), place)
+    for key, (name, text) in _lines_of(env_file).items():
+        if key not in layer.values:
+            place = f"{env_file}: {name}"
+            layer.put(key, _read(OPTIONS[key], text, place), place)
+    layer.ignored.extend(_useless(environ))
+    return layer
+
+
+def _lines_of(env_file: Path | None) -> dict[str, tuple[str, str]]:
+    """Variable and text by key, from lines as `export NAME="value"`; never overriding (D-27)."""
+    if env_file is None:
+        return {}
+    found: dict[str, str] = {}
+    for line in _text_of(env_file, "env_file").splitlines():
+        match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", line)
+        if match and match[2].strip("'\""):
+            found[match[1]] = match[2].strip("'\"")
+    known = {key: [n for n in option.variables if n in found] for key, option in OPTIONS.items()}
+    return {key: (names[0], found[names[0]]) for key, names in known.items() if names}
+
+
+def _useless(environ: Mapping[str, str]) -> Iterable[str]:
+    """Lines about variables that mean something elsewhere, or are misspelt."""
+    known = {name for option in OPTIONS.values() for name in option.variables}
+    for name in sorted(set(environ) - known):
+        prefix, _, rest = name.partition("_")
+        option = rest.lower().replace("_", "-")
+        if prefix == "HYPHAD" and rest:
+            hint = nearest(name, [name for name in known if name.startswith("HYPHAD_")])
+            yield f"environment variable {name}: unknown{hint}"
+        elif prefix == "HYPHA" and option in IGNORED and environ[name].lower() not in _FALSE:
+            yield ignored(option, f"environment variable {name}")
 
 
 def _from_flags(flags: Mapping[str, Any]) -> Layer:
-    found, named = {}, {}
+    layer = Layer()
     for key, value in flags.items():
         if value is None:
             continue
         option = OPTIONS[key]
-        given = " ".join(value) if isinstance(value, list) else value
-        found[key] = (
-            _read(option, given, f"flag {option.flag}") if isinstance(given, str) else given
-        )
-        named[key] = f"flag {option.flag}"
-    return found, named
+        place = f"flag {option.flag}"
+        if isinstance(value, list) and not option.paths:
+            items = [item for text in value for item in _read(option, text, place)]
+            layer.put(key, items, place)
+        else:
+            read = _read(option, value, place) if isinstance(value, str) else value
+            layer.put(key, read, place)
+    return layer
 
 
-def _with_env_file(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment plus the lines of `env_file`, which never override what is set (D-27)."""
-    name = flags.get("env_file") or environ.get("HYPHAD_ENV_FILE")
-    merged = dict(environ)
-    if not name:
-        return merged
+def _text_of(file: Path, what: str) -> str:
     try:
-        text = Path(name).read_text()
+        return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"env file {name}: cannot be read: {error.strerror}") from None
-    for line in text.splitlines():
-        match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", line)
-        if match:
-            merged.setdefault(match[1], match[2].strip("'\""))
-    return merged
+        raise ConfigError(f"{what} {file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{what} {file}: cannot be read: not UTF-8 text") from None
 
 
-def _read(option: Option, text: str, source: str) -> Any:
+# values
+
+
+def _read(option: Option, text: str, place: str) -> Any:
     """A text value as the option's type. Raises `ConfigError`."""
     kind = option.schema["type"]
+    if kind == "array":
+        return text.split() if option.paths else [x for x in re.split(r"[,\s]+", text) if x]
     word = text.strip().lower()
     try:
-        if kind == "boolean":
-            if word not in _TRUE + _FALSE:
-                raise ValueError
+        if kind == "boolean" and word in _TRUE + _FALSE:
             return word in _TRUE
         if kind == "integer":
-            return int(text)
+            return int(word)
         if kind == "number":
-            return float(text) if "." in text else int(text)
+            return int(word) if word.lstrip("+-").isdigit() else float(word)
     except ValueError:
-        raise ConfigError(_complaint(option, text, source)) from None
-    if kind == "array":
-        return [item for item in re.split(r"[,\s]+", text) if item]
-    return word if option.key == "log_level" else text
+        pass
+    if kind == "string":
+        return text
+    raise ConfigError(_complaint(option, text, place))
 
 
-def _check(found: dict[str, Any], named: dict[str, str]) -> None:
-    if not found:
+def _tidy(option: Option, value: Any) -> Any:
+    """The one form of values that may be written in several ways."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str) or option.secret:
+        return value
+    value = value.strip()
+    if option.key == "log_level":
+        return _LEVELS.get(value.lower(), value.lower())
+    return value
+
+
+def _check(layer: Layer) -> None:
+    if not layer.values:
         return
-    from jsonschema import Draft202012Validator  # only when there is something to check
+    from jsonschema import Draft202012Validator  # slow to import, and often not needed
 
-    for error in Draft202012Validator(schema()).iter_errors(found):
+    for key, value in layer.values.items():
+        layer.values[key] = _tidy(OPTIONS[key], value)
+        if isinstance(value, float) and not math.isfinite(value):  # JSON knows no such number
+            raise ConfigError(_complaint(OPTIONS[key], value, layer.places[key]))
+    for error in Draft202012Validator(schema()).iter_errors(layer.values):
         key = str(error.path[0])
-        raise ConfigError(_complaint(OPTIONS[key], found[key], named[key]))
+        raise ConfigError(_complaint(OPTIONS[key], layer.values[key], layer.places[key]))
 
 
-def _complaint(option: Option, value: Any, source: str) -> str:
+def _agree(values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+    """Settings that go together, or exclude each other. Raises `ConfigError`."""
+    for key, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
+        if values[key] and not values[other]:
+            raise ConfigError(f"{sources[key]}: {key} is set; https needs {other} as well")
+    if values["root_token"] and values["root_token_file"]:
+        raise ConfigError(
+            f"{sources['root_token_file']}: root_token_file is set, but so is root_token "
+            f"({sources['root_token']}); keep one of them"
+        )
+
+
+def _complaint(option: Option, value: Any, place: str) -> str:
     shown = "(hidden)" if option.secret else repr(value)
-    return f"{source}: {option.key} = {shown}: {allowed(option)}"
+    if len(shown) > _SHOWN:
+        shown = shown[:_SHOWN] + "..."
+    return f"{place}: {option.key} = {shown}: must be {allowed(option.schema)}"
 
 
-def allowed(option: Option) -> str:
-    """What a setting may be, in words."""
-    schema = option.schema
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a setting may be, in words.
+
+    >>> allowed({"type": "integer", "minimum": 0, "maximum": 65535})
+    'a whole number from 0 to 65535'
+    """
     if "enum" in schema:
-        return "must be one of " + ", ".join(schema["enum"])
-    if option.key == "public_base_url":
-        return "must be an http:// or https:// URL"
-    if option.key == "base_path":
-        return "must start with /"
-    if "pattern" in schema:
-        return "must be 1 to 64 letters, digits, - or _"
+        return "one of " + ", ".join(schema["enum"])
+    if "description" in schema:
+        return str(schema["description"])
     kinds = {
-        "integer": "must be a whole number",
-        "number": "must be a number",
-        "boolean": "must be true or false",
-        "array": "must be a list of texts",
-        "string": "must be a text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "array": "a list of texts that are not empty",
+        "string": "a text that is not empty",
     }
     words = kinds[schema["type"]]
     low, high = schema.get("minimum"), schema.get("maximum")
@@ -260,9 +351,9 @@ def allowed(option: Option) -> str:
     return f"{words} of at least {low}" if low is not None else words
 
 
-def nearest(word: str, known: Any) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or nothing if nothing is near."""
-    close = difflib.get_close_matches(word, list(known), 1, 0.5)
+    close = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -273,38 +364,26 @@ def _default_data_dir(environ: Mapping[str, str]) -> str:
     return str(Path(home) / "hyphad")
 
 
-def _base_path(path: str) -> str:
-    parts = [part for part in path.split("/") if part]
-    return "".join("/" + part for part in parts)
-
-
-def _root_token(values: dict[str, Any]) -> str | None:
-    token = values["root_token"]
+def _root_token(values: Mapping[str, Any]) -> str | None:
+    """The root token if there is one, and only if it is hard to guess (AUTH-54)."""
+    token: str | None = values["root_token"]
     if values["root_token_file"]:
-        try:
-            token = Path(values["root_token_file"]).read_text()
-        except OSError as error:
-            raise ConfigError(
-                f"root_token_file {values['root_token_file']}: cannot be read: {error.strerror}"
-            ) from None
+        file = Path(values["root_token_file"]).expanduser()
+        token = _text_of(file, "root_token_file")
     if token is None:
         return None
-    token = str(token).strip()
+    token = token.strip()
     if len(token) < 32:
         raise ConfigError(
             "Root token must be at least 32 characters long for security. Use a strong, randomly "
             "generated token like: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
-            3,
+            exit_code=3,
         )
     weak = next((word for word in _WEAK_WORDS if word in token.lower()), None)
     if weak and len(token) < 64:
         raise ConfigError(
             f"Root token appears to be too simple (contains '{weak}'). Use a randomly generated "
             "one, or one of at least 64 characters.",
-            3,
+            exit_code=3,
         )
     return token
-
-
-def current_environment() -> dict[str, str]:
-    return dict(os.environ)

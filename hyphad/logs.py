@@ -5,11 +5,21 @@ import logging
 import os
 import sys
 
+# The journal's numbers (those of syslog) for the levels of `logging`.
 _JOURNAL = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+_TIME = "%Y-%m-%dT%H:%M:%S"
 
 
-class JournalFormatter(logging.Formatter):
-    """`<6>hyphad.daemon: event`: the journal adds the time and reads the level."""
+class TextFormatter(logging.Formatter):
+    """`2026-11-25T03:00:00 INFO hyphad.daemon event key=value`."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """A line stays one line, so that nobody can write a second one with what it quotes."""
+        return super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
+
+
+class JournalFormatter(TextFormatter):
+    """`<6>hyphad.daemon event`: the journal adds the time and reads the level."""
 
     def format(self, record: logging.LogRecord) -> str:
         level = _JOURNAL.get(record.levelname, 6)
@@ -21,7 +31,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            "time": self.formatTime(record, _TIME + "%z"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -44,12 +54,25 @@ def setup(level: str, form: str = "text") -> None:
 
 
 def set_level(level: str) -> None:
+    """What hyphad itself logs from now on; libraries always log warnings and errors."""
     logging.getLogger("hyphad").setLevel(level.upper())
 
 
 def _formatter(form: str) -> logging.Formatter:
     if form == "json":
         return JsonFormatter()
-    if os.environ.get("JOURNAL_STREAM"):
-        return JournalFormatter("%(name)s: %(message)s")
-    return logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    if _goes_to_journal():
+        return JournalFormatter("%(name)s %(message)s")
+    return TextFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", _TIME)
+
+
+def _goes_to_journal() -> bool:
+    """Standard error is the stream that JOURNAL_STREAM names.
+
+    The variable alone says little: a shell in a graphical session has it too.
+    """
+    try:
+        here = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{here.st_dev}:{here.st_ino}"

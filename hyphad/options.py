@@ -1,23 +1,29 @@
 """Every setting in one table: the flags, the environment names, the schema and the sample file.
 
-`conf/hyphad.toml` is printed from it; nothing else lists settings.
+`conf/hyphad.toml` is the text of `sample_file()`; only the fields of `config.Settings` repeat the
+keys, for the sake of types. A `description` in a schema says in words what a pattern allows.
 """
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 _INT = {"type": "integer", "minimum": 0}
 _NUM = {"type": "number", "minimum": 0}
 _STR = {"type": "string", "minLength": 1}
 _BOOL = {"type": "boolean"}
-_LIST = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_LIST = {"type": "array", "items": _STR}
 _BYTES = {"type": "integer", "minimum": 1024}
 MiB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting. `aliases` are environment names that the reference server knows."""
+    """One setting. `aliases` are environment names that the reference server knows.
+
+    The items of a list stand between commas or spaces in flags and in the environment; where they
+    are `paths`, one argument is one item, and only spaces part them in the environment (HTTP-95).
+    """
 
     key: str
     schema: dict[str, Any]
@@ -25,6 +31,7 @@ class Option:
     help: str
     aliases: tuple[str, ...] = ()
     secret: bool = False
+    paths: bool = False
 
     @property
     def flag(self) -> str:
@@ -41,6 +48,15 @@ def _choice(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": list(values)}
 
 
+def _like(pattern: str, description: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": pattern, "description": description}
+
+
+def _each(pattern: str, description: str) -> dict[str, Any]:
+    items = {"type": "string", "pattern": pattern}
+    return {"type": "array", "items": items, "description": description}
+
+
 SECTIONS: list[tuple[str, list[Option]]] = [
     (
         "Where it listens",
@@ -54,24 +70,27 @@ SECTIONS: list[tuple[str, list[Option]]] = [
             ),
             Option(
                 "public_base_url",
-                {"type": "string", "pattern": "^https?://[^/\\s]+"},
+                _like(r"^https?://[^/\s]+\S*$", "an http:// or https:// URL"),
                 None,
                 "URL under which clients reach this server, if not http://127.0.0.1:PORT.",
             ),
             Option(
-                "base_path", {"type": "string", "pattern": "^/"}, "/", "Path before every route."
+                "base_path",
+                _like(r"^(/+[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/*$", "a path such as / or /hub"),
+                "/",
+                "Path before every route.",
             ),
             Option(
                 "trusted_proxies",
                 _LIST,
                 [],
-                "Addresses of reverse proxies whose X-Forwarded-For is believed.",
+                "IP addresses of the reverse proxies whose X-Forwarded-For is believed.",
             ),
             Option(
                 "allow_origins",
                 _LIST,
                 ["*"],
-                "Web origins; one that is named may also send credentials.",
+                "Origins of web pages that may call; one that is named may send credentials too.",
             ),
             Option(
                 "allowed_hosts", _LIST, [], "Host names under which this server may be addressed."
@@ -84,10 +103,16 @@ SECTIONS: list[tuple[str, list[Option]]] = [
     (
         "What it keeps and tells",
         [
-            Option("data_dir", _STR, None, "Directory of everything that is kept."),
+            Option(
+                "data_dir",
+                _STR,
+                None,
+                "Directory of everything that is kept. Without it: what systemd gives the service "
+                "(/var/lib/hyphad), else ~/.local/share/hyphad.",
+            ),
             Option(
                 "server_id",
-                {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+                _like("^[A-Za-z0-9_-]{1,64}$", "1 to 64 letters, digits, - or _"),
                 None,
                 "Name of this server; a new random one at each start if missing.",
             ),
@@ -95,31 +120,62 @@ SECTIONS: list[tuple[str, list[Option]]] = [
                 "log_level",
                 _choice("debug", "info", "warning", "error"),
                 "info",
-                "What is logged.",
+                "The least important lines that are logged; SIGHUP takes over a change.",
                 ("HYPHA_LOGLEVEL",),
             ),
-            Option("log_format", _choice("text", "json"), "text", "Form of a log line."),
+            Option("log_format", _choice("text", "json"), "text", "Form of the log lines."),
             Option("access_log", _BOOL, False, "Log every HTTP request."),
             Option(
                 "expose_detailed_errors", _BOOL, False, "Send tracebacks of services to callers."
             ),
-            Option("static_mounts", _LIST, [], "Folders to serve, as /name:folder."),
-            Option("startup_functions", _LIST, [], "FILE.py:FUNCTION or MODULE:FUNCTION to run."),
-            Option("ignore_startup_errors", _BOOL, False, "Start even if such a function fails."),
-            Option("env_file", _STR, None, "File with NAME=value lines, read before the rest."),
-            Option("fix_permissions", _BOOL, False, "Make the key files private at start."),
+            Option(
+                "static_mounts",
+                _each("^/[^:]+:.+", "a list of /name:folder"),
+                [],
+                "Folders to serve as they are, each as /name:folder.",
+                paths=True,
+            ),
+            Option(
+                "startup_functions",
+                _each("^.+:[^:]+$", "a list of FILE.py:FUNCTION or MODULE:FUNCTION"),
+                [],
+                "Functions to run before the server is ready, each as FILE.py:FUNCTION or "
+                "MODULE:FUNCTION.",
+                paths=True,
+            ),
+            Option(
+                "ignore_startup_errors", _BOOL, False, "Start even if a startup function fails."
+            ),
+            Option(
+                "env_file",
+                _STR,
+                None,
+                "File of NAME=value lines; they count as environment variables that are not set.",
+            ),
+            Option(
+                "fix_permissions",
+                _BOOL,
+                False,
+                "Make key files private at start instead of refusing those that others can read.",
+            ),
         ],
     ),
     (
         "Who may come in",
         [
-            Option("root_token", _STR, None, "Token with all rights.", secret=True),
-            Option("root_token_file", _STR, None, "File that holds it."),
+            Option(
+                "root_token",
+                _STR,
+                None,
+                "Token with all rights, of at least 32 random characters; better kept in a file.",
+                secret=True,
+            ),
+            Option("root_token_file", _STR, None, "File that holds the root token."),
             Option(
                 "jwt_secret",
                 _STR,
                 None,
-                "Signing secret, instead of the key file.",
+                "Secret that signs tokens, instead of the keys in the data directory.",
                 ("JWT_SECRET",),
                 secret=True,
             ),
@@ -144,7 +200,7 @@ SECTIONS: list[tuple[str, list[Option]]] = [
                 "anonymous_access",
                 _choice("full", "http-only", "off"),
                 "full",
-                "What visitors without a token may use.",
+                "What visitors without a token may use: all that is public, only HTTP, or nothing.",
             ),
             Option("enable_local_auth", _BOOL, True, "Accounts with passwords on this server."),
             Option(
@@ -160,16 +216,18 @@ SECTIONS: list[tuple[str, list[Option]]] = [
                 "login_session_seconds",
                 _INT,
                 180,
-                "Time to complete a login.",
+                "Seconds to complete a login.",
                 ("MAXIMUM_LOGIN_TIME",),
             ),
             Option("login_token_lifetime", _INT, 86_400, "Seconds that a login lasts."),
-            Option("max_token_lifetime", _INT, 315_360_000, "Longest life of any token, seconds."),
+            Option(
+                "max_token_lifetime", _INT, 315_360_000, "Seconds that any token lasts at most."
+            ),
             Option(
                 "reconnection_token_lifetime",
                 _INT,
                 172_800,
-                "Seconds within which a client may come back.",
+                "Seconds within which a client may come back without its token.",
                 ("RECONNECTION_TOKEN_LIFE_TIME",),
             ),
             Option(
@@ -189,27 +247,37 @@ SECTIONS: list[tuple[str, list[Option]]] = [
     (
         "Limits",
         [
-            Option("max_connections_per_user", _INT, 200, "Connections of one user."),
-            Option("max_clients_per_workspace", _INT, 1000, "Clients in one workspace."),
-            Option("max_services_per_client", _INT, 1000, "Services of one client."),
-            Option("max_workspaces_per_user", _INT, 100, "Workspaces that one user owns."),
+            Option("max_connections_per_user", _INT, 200, "Most connections of one user."),
+            Option("max_clients_per_workspace", _INT, 1000, "Most clients in one workspace."),
+            Option("max_services_per_client", _INT, 1000, "Most services of one client."),
+            Option("max_workspaces_per_user", _INT, 100, "Most workspaces that one user owns."),
             Option(
                 "ws_idle_timeout", _NUM, 600, "Seconds of silence that end a connection; 0: never."
             ),
             Option(
                 "ws_msg_rate_limit", _NUM, 5000, "Messages a second and connection; 0: no limit."
             ),
-            Option("ws_msg_burst_limit", _NUM, 10_000, "Messages at once."),
-            Option("max_frame_bytes", _BYTES, 16 * MiB, "Longest single frame."),
-            Option("max_queue_bytes", _BYTES, 64 * MiB, "What may wait for a slow client."),
-            Option("slow_consumer_seconds", _NUM, 30, "Seconds that a client may be slow."),
+            Option("ws_msg_burst_limit", _NUM, 10_000, "Messages of one connection at once."),
+            Option("max_frame_bytes", _BYTES, 16 * MiB, "Bytes of the longest single frame."),
+            Option("max_queue_bytes", _BYTES, 64 * MiB, "Bytes that may wait for a slow client."),
+            Option(
+                "slow_consumer_seconds",
+                _NUM,
+                30,
+                "Seconds that a client with a full queue is waited for.",
+            ),
             Option(
                 "max_unfinished_per_client",
                 _BYTES,
                 64 * MiB,
-                "Unfinished messages in chunks, of one client.",
+                "Bytes of unfinished messages to the server that one client may have.",
             ),
-            Option("max_unfinished_total", _BYTES, 256 * MiB, "The same, of all clients."),
+            Option(
+                "max_unfinished_total",
+                _BYTES,
+                256 * MiB,
+                "Bytes of unfinished messages to the server in all.",
+            ),
             Option(
                 "workspace_grace",
                 _NUM,
@@ -221,23 +289,34 @@ SECTIONS: list[tuple[str, list[Option]]] = [
             Option(
                 "http_rate_limit", _NUM, 100, "HTTP requests a second and address; 0: no limit."
             ),
-            Option("http_burst_limit", _NUM, 500, "HTTP requests at once."),
-            Option("http_authenticated_rate_limit", _NUM, 1000, "The same for known users."),
+            Option("http_burst_limit", _NUM, 500, "HTTP requests of one address at once."),
+            Option(
+                "http_authenticated_rate_limit",
+                _NUM,
+                1000,
+                "HTTP requests a second of one known user; 0: no limit.",
+            ),
             Option(
                 "http_authenticated_burst_limit",
                 _NUM,
                 5000,
-                "Requests at once of known users.",
+                "HTTP requests of one known user at once.",
             ),
-            Option("max_body_bytes", _BYTES, 1024 * MiB, "Longest streamed request body."),
-            Option("max_call_body_bytes", _BYTES, 512 * MiB, "Longest body of a function call."),
+            Option("max_body_bytes", _BYTES, 1024 * MiB, "Bytes of the longest request body."),
+            Option(
+                "max_call_body_bytes",
+                _BYTES,
+                512 * MiB,
+                "Bytes of the longest body that calls a function.",
+            ),
         ],
     ),
 ]
 
 OPTIONS: dict[str, Option] = {option.key: option for _, options in SECTIONS for option in options}
 
-# Settings of the reference server that have no meaning here: accepted, named once in the log.
+# Options of the reference server that hyphad has no use for: accepted, and named in the log once
+# at start, with what to do instead where there is something to do (HTTP-94, D-7).
 IGNORED_VALUES = frozenset(
     "redis-uri database-uri cache-dir workspace-bucket endpoint-url endpoint-url-public "
     "region-name access-key-id secret-access-key s3-admin-type s3-cleanup-period minio-workdir "
@@ -251,6 +330,23 @@ IGNORED_SWITCHES = frozenset(
     "enable-admin-terminal interactive enable-server disable-ssl start-minio-server "
     "minio-file-system-mode enable-k8s-worker in-docker".split()
 )
+IGNORED = IGNORED_VALUES | IGNORED_SWITCHES
+_INSTEAD = {
+    "from-env": "the environment always counts",
+    "redis-uri": "one process needs no Redis",
+    "reset-redis": "to start empty, name another directory with --data-dir",
+    "database-uri": "the database lies in --data-dir",
+    "cache-dir": "everything lies in --data-dir",
+    "minio-workdir": "everything lies in --data-dir",
+    "migrate-database": "the database is brought up to date at every start",
+    "interactive": "there is no shell inside the server",
+    "enable-admin-terminal": "there is no shell inside the server",
+}
+
+
+def ignored(name: str, source: str) -> str:
+    """The log line for an option of the reference server, `name` as in its flag."""
+    return f"{source}: ignored, {_INSTEAD.get(name, 'hyphad has no use for it')}"
 
 
 def schema() -> dict[str, Any]:
@@ -265,16 +361,23 @@ def schema() -> dict[str, Any]:
 def sample_file() -> str:
     """The text of `conf/hyphad.toml`: every key with its default, commented out."""
     lines = [
-        "# hyphad. Every line shows a default; remove the # to change it.",
+        "# hyphad. Every key stands here with its default; remove the # to change it.",
         "# Each key is also a flag (--log-level) and an environment variable (HYPHAD_LOG_LEVEL).",
-        "# Order: flag, environment, this file, default. `hyphad check` tests the whole.",
+        "# A flag wins over the environment, that over this file. `hyphad check` tests them all.",
+        '# Where a default is "", the key is not set.',
     ]
     for title, options in SECTIONS:
         lines += ["", f"# {title}", "#"]
         for option in options:
-            lines += [f"# {option.help}", f"#{option.key} = {_toml(option)}", ""]
+            lines += [f"# {line}" for line in wrap(_comment(option), 98)]
+            lines += [f"#{option.key} = {_toml(option)}", ""]
         lines.pop()
     return "\n".join(lines) + "\n"
+
+
+def _comment(option: Option) -> str:
+    choices = option.schema.get("enum")
+    return f"{option.help} One of {', '.join(choices)}." if choices else option.help
 
 
 def _toml(option: Option) -> str:
