@@ -58,6 +58,10 @@ def unpack(data: Buffer) -> Any:
         raise BadFrame(_reason(error)) from None
 
 
+# An unpacker that is not in use: making one costs as much as reading a header.
+_spare: list[Any] = []
+
+
 def split(data: bytes) -> tuple[dict[str, Any], int, bool]:
     """`(header, offset, clean)`: the header map, where the extra starts, whether its keys may pass.
 
@@ -77,12 +81,17 @@ def split(data: bytes) -> tuple[dict[str, Any], int, bool]:
 
 def _split_short(data: bytes) -> tuple[dict[str, Any], int, bool]:
     """Nearly every frame: one pass over its first bytes. Raises for all that is unusual."""
-    start = memoryview(data)[:FIRST_LOOK] if len(data) > FIRST_LOOK else data
-    unpacker = _unpacker(start, FIRST_LOOK)
+    size = len(data)
+    unpacker = _spare.pop() if _spare else _empty(FIRST_LOOK)
+    begin = unpacker.tell()
+    unpacker.feed(data if size <= FIRST_LOOK else memoryview(data)[:FIRST_LOOK])
     header = unpacker.unpack()
-    offset = unpacker.tell()
-    _check_header(header, offset)
-    return header, offset, offset == len(data) or _extra_is_clean(unpacker)
+    offset = unpacker.tell() - begin
+    _check_header(header)
+    clean = offset == size or _extra_is_clean(unpacker)
+    if unpacker.tell() - begin == size and not _spare:
+        _spare.append(unpacker)  # It has read all it was given: as good as a new one.
+    return header, offset, clean
 
 
 def _split_any(data: bytes) -> tuple[dict[str, Any], int, bool]:
@@ -91,7 +100,7 @@ def _split_any(data: bytes) -> tuple[dict[str, Any], int, bool]:
     unpacker.skip()
     offset = unpacker.tell()
     header = _build(data, offset)
-    _check_header(header, offset)
+    _check_header(header)
     clean = all(map(_is_name, header)) and _is_name(header.get("type", ""))
     if clean and offset < len(data):
         try:
@@ -103,11 +112,15 @@ def _split_any(data: bytes) -> tuple[dict[str, Any], int, bool]:
 
 def _unpacker(data: Buffer, size: int) -> Any:
     """A reader of `data` that decodes only small things with valid text, and skips anything."""
-    unpacker = msgpack.Unpacker(
-        strict_map_key=False, max_array_len=SMALL_ARRAY, max_buffer_size=max(size, 1)
-    )
+    unpacker = _empty(size)
     unpacker.feed(data)
     return unpacker
+
+
+def _empty(size: int) -> Any:
+    return msgpack.Unpacker(
+        strict_map_key=False, max_array_len=SMALL_ARRAY, max_buffer_size=max(size, 1)
+    )
 
 
 def _build(data: Buffer, end: int) -> Any:
@@ -136,11 +149,12 @@ def _counter() -> Callable[[Any], Any]:
     return counted
 
 
-def _check_header(header: Any, size: int) -> None:
+def _check_header(header: Any) -> None:
     if not isinstance(header, dict):
         raise ValueError("header is not a map")
-    if size > MAX_DEPTH and not _is_shallow(header, MAX_DEPTH):
-        raise ValueError("nested too deeply")
+    for value in header.values():
+        if isinstance(value, dict | list) and not _is_shallow(value, MAX_DEPTH - 1):
+            raise ValueError("nested too deeply")
 
 
 def _is_shallow(value: Any, levels: int) -> bool:
@@ -183,6 +197,18 @@ def _reason(error: Exception) -> str:
 def pairs(fields: dict[str, Any]) -> bytes:
     """The fields as msgpack key-value pairs without the map's own head; at most 15 of them."""
     return pack(fields)[1:]
+
+
+def splice(data: bytes, offset: int, header: dict[str, Any], stamp: bytes, stamped: int) -> bytes:
+    """The header of a frame as it came, `data[:offset]`, with `stamped` packed pairs added.
+
+    Packs the map again only where its bytes say something else than `header` does: a longer form
+    of the map, or a key that stood in it twice.
+    """
+    count = len(header)
+    if data[0] != 0x80 | count or count + stamped > MAX_SMALL_MAP:
+        return head(header, stamp, stamped)
+    return b"%c%b%b" % (data[0] + stamped, data[1:offset], stamp)
 
 
 def head(fields: dict[str, Any], stamp: bytes = b"", stamped: int = 0) -> bytes:

@@ -75,6 +75,7 @@ class Link:
         "stamp",
         "subscriptions",
         "transport",
+        "waited",
         "workspace",
     )
 
@@ -101,9 +102,8 @@ class Link:
         self.subscriptions: set[str] = set()
         self.open_calls: dict[tuple[str, str], None] | None = None
         self.frames_in = self.frames_out = 0
-        self.stamp = frame.pairs(
-            {"from": self.address, "ws": self.workspace, "user": caller.user.to_dict()}
-        )
+        self.waited = False
+        self.stamp = frame.pairs({"ws": self.workspace, "user": caller.user.to_dict()})
         self._high = min(HIGH_WATER, limits.queue)
         self._held: list[bytes] | None = []
         self._held_size = 0

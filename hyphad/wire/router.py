@@ -30,6 +30,9 @@ SERVER_TYPES = SYSTEM_EVENTS | {
     "force-exit",
 }
 
+# Header fields that say who sends; whatever a client writes there is taken out (WIRE-42).
+FORGED = frozenset(("ctx", "ws", "user"))
+
 Wait = asyncio.Future[None] | None
 
 
@@ -60,51 +63,80 @@ class Router:
     def route(self, link: Link, data: bytes) -> Wait:
         """Handle one binary frame; returns what to wait for before reading on, if anything."""
         self.frames += 1
+        if link.close_code is not None or not link.alive:
+            return None
         try:
             header, offset, clean = frame.split(data)
         except frame.BadFrame:
             log.debug("bad_frame client=%s size=%d", link.address, len(data))
             return None
-        to, kind = header.get("to"), header.get("type")
-        if not isinstance(to, str) or not isinstance(kind, str) or not to or to.count("/") > 1:
-            return self._refuse(link, header, "Invalid message: 'to' and 'type' are required")
-        if not clean:
-            return self._refuse(link, header, "Invalid message: reserved field in payload")
-        if kind != "method" and kind in SERVER_TYPES:
-            return self._refuse(link, header, f"Invalid message: type '{kind}' is the server's")
-        if "/" not in to:
-            to = f"{link.workspace}/{to}"
-        header["to"] = to
-        for key in ("ctx", "from", "ws", "user"):
-            header.pop(key, None)
+        as_sent = header.get("to")
+        flaw = self._flaw(link, header, clean)
+        if flaw is not None:
+            return self._refuse(link, header, flaw)
+        to: str = header["to"]
+        if to is as_sent and header.get("from") == link.address and FORGED.isdisjoint(header):
+            head = frame.splice(data, offset, header, link.stamp, 2)
+        else:
+            for key in FORGED:
+                header.pop(key, None)
+            header["from"] = link.address
+            head = frame.head(header, link.stamp, 2)
         body = memoryview(data)[offset:]
         if to.endswith("/*"):
-            return self._broadcast(link, header, body)
-        return self._deliver(link, header, body)
-
-    def _deliver(self, link: Link, header: dict[str, Any], body: memoryview) -> Wait:
-        to: str = header["to"]
+            return self._broadcast(link, header, head, body)
         target = self.links.get(to)
-        if target is None:
-            return self._deliver_elsewhere(link, header, body)
-        session = header.get("session")
+        if target is None or (target.waited and self._waits(target, header)):
+            return self._deliver_elsewhere(link, header, head, body)
         if target.workspace != link.workspace:
-            if session is not None:
-                target.note_call(link.address, str(session))
-            elif link.open_calls is not None:
-                link.forget_call(to, str(header.get("method", "")).rpartition(".")[0])
-        target.send(frame.head(header, link.stamp, 3), body)
+            self._note(link, target, header)
+        target.send(head, body)
         return target.drained
 
-    def _deliver_elsewhere(self, link: Link, header: dict[str, Any], body: memoryview) -> Wait:
+    @staticmethod
+    def _flaw(link: Link, header: dict[str, Any], clean: bool) -> str | None:
+        """Why a frame may not pass, if so; makes its `to` a full id where it is a string."""
+        to, kind = header.get("to"), header.get("type")
+        if not isinstance(to, str) or not isinstance(kind, str) or not to or to.count("/") > 1:
+            return "Invalid message: 'to' and 'type' are required"
+        if "/" not in to:
+            header["to"] = f"{link.workspace}/{to}"
+        if not clean:
+            return "Invalid message: reserved field in payload"
+        if kind != "method" and kind in SERVER_TYPES:
+            return f"Invalid message: type '{kind}' is the server's"
+        return None
+
+    @staticmethod
+    def _note(link: Link, target: Link, header: dict[str, Any]) -> None:
+        """Keep count of the open calls between workspaces (WIRE-55)."""
+        session = header.get("session")
+        if session is not None:
+            target.note_call(link.address, str(session))
+        elif link.open_calls is not None:
+            call, _, verb = str(header.get("method", "")).rpartition(".")
+            if verb in ("resolve", "reject"):
+                link.forget_call(target.address, call)
+
+    def _waits(self, target: Link, header: dict[str, Any]) -> bool:
+        """Is this for a service that the freshly started target has not registered yet (D-26)?"""
+        absent = self.away.get(target.address)
+        if absent is None:
+            target.waited = False
+            return False
+        space, _, rest = str(header.get("method", "")).partition(".")
+        return space == "services" and rest.partition(".")[0] in absent.services
+
+    def _deliver_elsewhere(
+        self, link: Link, header: dict[str, Any], head: bytes, body: memoryview
+    ) -> Wait:
         to: str = header["to"]
         local = self.local_peer(to)
         if local is not None:
-            header["from"] = link.address
             local.receive(header, body, link.caller)
             return None
         call = HeldCall(
-            b"".join((frame.head(header, link.stamp, 3), body)),
+            b"".join((head, body)),
             link.address,
             str(header.get("method", "")),
             header.get("session"),
@@ -113,7 +145,7 @@ class Router:
             self._refuse(link, header, f"Target peer {to} is not connected")
         return None
 
-    def _broadcast(self, link: Link, header: dict[str, Any], body: memoryview) -> Wait:
+    def _broadcast(self, link: Link, header: dict[str, Any], head: bytes, body: memoryview) -> Wait:
         to: str = header["to"]
         workspace = to[:-2]
         kind: str = header["type"]
@@ -129,7 +161,7 @@ class Router:
             )
         if kind == "method":
             return self._refuse(link, header, "Invalid message: a method cannot be broadcast")
-        data = b"".join((frame.head(header, link.stamp, 3), body))
+        data = b"".join((head, body))
         waits: Wait = None
         for subscriber in self.events.subscribers(workspace, kind):
             subscriber.send(data)
@@ -214,7 +246,10 @@ class Router:
         """
         old = self.links.get(link.address)
         self.links[link.address] = link
+        link.waited = not link.resumed and link.address in self.away
         if link.resumed:
+            if old is not None:
+                link.open_calls, old.open_calls = old.open_calls, None
             calls, subscriptions = self.away.back(link.address)
             self.events.subscribe(link.workspace, subscriptions, link)
             for call in calls:

@@ -691,7 +691,6 @@ async def test_what_cannot_be_held_is_rejected_and_not_dropped(world):  # D-26
 # what the router does not keep to yet: each mark goes with the fix
 
 
-@pytest.mark.xfail(strict=True, reason="a heartbeat makes the router forget the call")
 async def test_a_call_that_sends_signs_of_life_is_still_open(world):  # WIRE-55, WIRE-60
     here = world()
     stranger, target = here.join("ws-b/c1"), here.join("ws-a/c3")
@@ -702,7 +701,6 @@ async def test_a_call_that_sends_signs_of_life_is_still_open(world):  # WIRE-55,
     assert [header["type"] for header, _ in received(stranger)] == ["peer_not_found"]
 
 
-@pytest.mark.xfail(strict=True, reason="refusals of a relative target come from the manager")
 @pytest.mark.parametrize(
     ("header", "extra"),
     [({"type": "method", "method": "x"}, {"ctx": 1}), ({"type": "force-exit"}, None)],
@@ -714,7 +712,6 @@ async def test_a_refusal_comes_from_the_full_target(world, header, extra):  # WI
     assert rejection(sender)[0] == "ws-a/c2"
 
 
-@pytest.mark.xfail(strict=True, reason="open calls are lost when a link is taken over")
 async def test_open_calls_survive_a_reconnection_of_their_target(world):  # WIRE-33, WIRE-55
     here = world()
     stranger = here.join("ws-b/c1")
@@ -726,7 +723,6 @@ async def test_open_calls_survive_a_reconnection_of_their_target(world):  # WIRE
     assert [header["type"] for header, _ in received(stranger)] == ["peer_not_found"]
 
 
-@pytest.mark.xfail(strict=True, reason="frames of a link that was closed or replaced are routed")
 @pytest.mark.parametrize("how", ["kicked", "superseded"])
 async def test_a_client_that_was_shut_out_is_not_heard(world, how):  # WIRE-23, AUTH-36, D-22
     here = world()
@@ -742,7 +738,6 @@ async def test_a_client_that_was_shut_out_is_not_heard(world, how):  # WIRE-23, 
     assert here.manager.received == []
 
 
-@pytest.mark.xfail(strict=True, reason="a restarted peer gets new calls before its services")
 async def test_calls_do_not_overtake_those_that_were_held(world):  # WIRE-39, D-26
     here = world()
     sender = here.join("ws-a/c1")
