@@ -56,6 +56,8 @@ class Settings:
     log_format: str
     access_log: bool
     expose_detailed_errors: bool
+    backup_hours: float
+    backup_keep: int
     static_mounts: list[str]
     startup_functions: list[str]
     ignore_startup_errors: bool
@@ -155,7 +157,7 @@ def load(
 def _from_file(path: Path | None) -> Layer:
     layer = Layer()
     file = path or SYSTEM_FILE
-    if path is None and not file.exists():
+    if path is None and _is_missing(file):
         return layer
     try:
         found = tomllib.loads(_text_of(file, "configuration file"))
@@ -248,6 +250,17 @@ def _from_flags(flags: Mapping[str, Any]) -> Layer:
             read = _read(option, value, place) if isinstance(value, str) else value
             layer.put(key, read, place)
     return layer
+
+
+def _is_missing(file: Path) -> bool:
+    """False also for what this user may not look at: that must be said, not passed over."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _text_of(file: Path, what: str) -> str:
