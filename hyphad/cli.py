@@ -1,6 +1,7 @@
 """The command line: `hyphad [serve] [--port ...]`, `hyphad check`, `hyphad version`."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -40,10 +41,40 @@ def _check(settings: Settings, args: argparse.Namespace) -> int:
     return check(settings, print)
 
 
+def _in(module: str, function: str) -> Callable[[Settings, argparse.Namespace], int]:
+    """A command of `hyphad.commands`, imported when it is called."""
+
+    def run(settings: Settings, args: argparse.Namespace) -> int:
+        found = importlib.import_module(f"hyphad.commands.{module}")
+        code: int = getattr(found, function)(settings, args)
+        return code
+
+    return run
+
+
+def _takes(name: str, optional: bool = False, many: bool = False) -> Callable[[Any], None]:
+    """Adds one positional argument."""
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(name, nargs="*" if many else "?" if optional else None)
+
+    return add
+
+
 COMMANDS = [
     Command("serve", "run the daemon (the default)", _serve),
     Command("server", "the same, by the name the reference server uses", _serve),
     Command("check", "test configuration and data directory without starting", _check),
+    Command(
+        "backup",
+        "write all that is kept to one file",
+        _in("backup", "backup"),
+        _takes("file", True),
+    ),
+    Command(
+        "cert", "make a certificate for this host", _in("cert", "make"), _takes("names", many=True)
+    ),
+    Command("restore", "put a backup in place", _in("backup", "restore"), _takes("file")),
 ]
 # Answered whatever the settings are.
 _PLAIN = {"version": "print the version", "help": "print this"}

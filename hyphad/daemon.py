@@ -10,6 +10,7 @@ import logging
 import resource
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -36,6 +37,7 @@ from hyphad.services.queue import Queues
 from hyphad.services.startup import ServerApi, StartupFailed, run_startup
 from hyphad.services.tokens import TokenDesk
 from hyphad.services.workspaces import Workspaces
+from hyphad.store import archive
 from hyphad.store.blocks import Blocks
 from hyphad.store.database import Database, StoreError
 from hyphad.store.datadir import DataDir
@@ -75,10 +77,13 @@ class Daemon:
         self.port = settings.port
         self.ready = False
         self._sweeps: list[asyncio.TimerHandle] = []
+        self._backups: asyncio.Future[None] | None = None
+        self._tls: ssl.SSLContext | None = None
         self._http: HTTPServer | None = None
 
     async def start(self) -> None:
         """Ready for clients when this returns. Raises `StartFailed`, `StoreError` and the like."""
+        self._load_certificate()
         self._sockets = self._bind()
         self._open_store()
         try:
@@ -89,6 +94,8 @@ class Daemon:
             await self._close_store()
             raise
         self._sweep()
+        if self.settings.backup_hours:
+            self._backups = asyncio.ensure_future(self._keep_backups())
         gc.collect()
         gc.freeze()
         self.ready = True
@@ -123,6 +130,7 @@ class Daemon:
             sock.listen(BACKLOG)
         self._http = HTTPServer(
             self.application,
+            ssl_options=self._tls,
             xheaders=bool(self.settings.trusted_proxies),
             trusted_downstream=self.settings.trusted_proxies,
             max_body_size=self.settings.max_body_bytes,
@@ -131,6 +139,21 @@ class Daemon:
         )
         self._http.add_sockets(self._sockets)
 
+    def _load_certificate(self) -> None:
+        """For new connections; those that exist keep theirs."""
+        settings = self.settings
+        if settings.tls_cert is None:
+            return
+        context = self._tls or ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise StartFailed(
+                f"The certificate {settings.tls_cert} or its key {settings.tls_key} cannot be "
+                f"used: {error.strerror or error}. `hyphad cert` makes a pair."
+            ) from None
+        self._tls = context
+
     # what is kept
 
     def _open_store(self) -> None:
@@ -138,8 +161,11 @@ class Daemon:
         self._data.open()
         try:
             self.database = Database.open(self._data.database_file)
-        except BaseException:
+        except BaseException as error:
             self._data.close()
+            found = archive.backups(self._data.path / "backups")
+            if isinstance(error, StoreError) and "damaged" in str(error) and found:
+                raise StoreError(f"{error} The newest one: hyphad restore {found[-1]}") from None
             raise
 
     async def _close_store(self) -> None:
@@ -157,7 +183,8 @@ class Daemon:
         settings, database = self.settings, self.database
         self.server_id = settings.server_id or readable_id()
         self.manager_id = f"manager-{self.server_id}"
-        local_url = f"http://127.0.0.1:{self.port}{settings.base_path}"
+        scheme = "https" if self._tls else "http"
+        local_url = f"{scheme}://127.0.0.1:{self.port}{settings.base_path}"
         self.base_url = settings.public_base_url or local_url
         self.info = self._server_info(local_url)
 
@@ -373,6 +400,22 @@ class Daemon:
         self.revocations.purge()
         self._sweeps[:] = [loop.call_later(interval, self._sweep)]
 
+    async def _keep_backups(self) -> None:
+        """A backup every so many hours; a failed one is tried again an hour later."""
+        folder = self._data.path / "backups"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        interval = self.settings.backup_hours * 3600
+        while True:
+            await asyncio.sleep(max(60.0, archive.seconds_until_due(folder, interval)))
+            target = folder / archive.name_for_now()
+            try:
+                await asyncio.to_thread(archive.create, self._data.path, target)
+                await asyncio.to_thread(archive.prune, folder, self.settings.backup_keep)
+                log.info("backed_up file=%s", target)
+            except (StoreError, OSError) as error:
+                log.error("not_backed_up reason=%r", str(error))
+                await asyncio.sleep(3600)
+
     def reload(self, settings: Settings) -> None:
         """Take over what can change while running: log level and signing keys."""
         logs.set_level(settings.log_level)
@@ -381,6 +424,10 @@ class Daemon:
                 self.ring.replace(self._load_keys())
             except KeyFileError as error:
                 log.error("keys_not_reloaded reason=%r", str(error))
+        try:
+            self._load_certificate()
+        except StartFailed as error:
+            log.error("certificate_not_reloaded reason=%r", str(error))
         log.info("reloaded log_level=%s keys=%d", settings.log_level, len(self.ring.keys))
 
     # the end
@@ -390,6 +437,8 @@ class Daemon:
         self.ready = False
         for timer in self._sweeps:
             timer.cancel()
+        if self._backups is not None:
+            self._backups.cancel()
         if self._http is not None:
             self._http.stop()
         self._presence_table.close()

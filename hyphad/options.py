@@ -129,6 +129,10 @@ SECTIONS: list[tuple[str, list[Option]]] = [
                 "expose_detailed_errors", _BOOL, False, "Send tracebacks of services to callers."
             ),
             Option(
+                "backup_hours", _NUM, 24, "Hours between backups into DATA_DIR/backups; 0: none."
+            ),
+            Option("backup_keep", _INT, 7, "How many of these are kept."),
+            Option(
                 "static_mounts",
                 _each("^/[^:]+:.+", "a list of /name:folder"),
                 [],

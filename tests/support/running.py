@@ -74,6 +74,13 @@ class Hyphad:
                 time.sleep(0.02)
         raise AssertionError(f"hyphad is not ready:\n{self.log}")
 
+    def wait_for_log(self, text: str, seconds: float = READY_SECONDS) -> None:
+        """Wait until a line with that text is in the log."""
+        end = time.monotonic() + seconds
+        while text not in self.log:
+            assert time.monotonic() < end, f"no {text!r} in the log:\n{self.log}"
+            time.sleep(0.02)
+
     def stop(self) -> int:
         """SIGTERM; its exit code."""
         return self._end(signal.SIGTERM)

@@ -1,0 +1,75 @@
+"""What an operator does with a running daemon: back up, restore, encrypt, reload."""
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.request
+
+from running import Hyphad
+
+
+def _hyphad(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hyphad", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_backup_of_a_running_daemon_can_be_restored(make_hyphad, tmp_path):
+    daemon: Hyphad = make_hyphad().start()
+    file, data = str(tmp_path / "b.tar"), str(daemon.data)
+    done = _hyphad("backup", file, "--data-dir", data)
+    assert done.returncode == 0, done.stderr
+    refused = _hyphad("restore", file, "--data-dir", data)
+    assert refused.returncode == 3
+    assert "Another hyphad" in refused.stderr
+    daemon.stop()
+    restored = _hyphad("restore", file, "--data-dir", data)
+    assert restored.returncode == 0, restored.stderr
+    daemon.start()
+
+
+def test_a_damaged_database_names_the_newest_backup(make_hyphad):
+    daemon: Hyphad = make_hyphad().start()
+    daemon.stop()
+    backup = daemon.data / "backups" / "hyphad-20260101T000000.tar"
+    assert _hyphad("backup", str(backup), "--data-dir", str(daemon.data)).returncode == 0
+    (daemon.data / "hyphad.db").write_bytes(b"damage" * 4000)
+    process = daemon.spawn()
+    assert process.wait(10) == 3
+    assert f"hyphad restore {backup}" in daemon.log
+    assert _hyphad("restore", str(backup), "--data-dir", str(daemon.data)).returncode == 0
+    daemon.start()
+
+
+def _fingerprint(port: int, authority: str) -> bytes:
+    context = ssl.create_default_context(cafile=authority)
+    with urllib.request.urlopen(
+        f"https://localhost:{port}/health/readiness", context=context
+    ) as it:
+        assert it.status == 200
+    return ssl.get_server_certificate(("localhost", port)).encode()
+
+
+def test_a_certificate_of_its_own_is_trusted_and_renewed_without_a_restart(make_hyphad):
+    daemon: Hyphad = make_hyphad()
+    folder = daemon.data / "tls"
+    made = _hyphad("cert", "--data-dir", str(daemon.data))
+    assert made.returncode == 0, made.stderr
+    assert str(folder / "ca.pem") in made.stdout
+    pair = ("--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem"))
+    process = daemon.spawn(*pair)
+    daemon.wait_for_log("hyphad listening on https://")
+    first = _fingerprint(daemon.port, str(folder / "ca.pem"))
+    assert _hyphad("cert", "--data-dir", str(daemon.data)).returncode == 0
+    os.kill(process.pid, signal.SIGHUP)
+    daemon.wait_for_log("reloaded ")
+    assert _fingerprint(daemon.port, str(folder / "ca.pem")) != first
+
+
+def test_an_unusable_certificate_is_said(make_hyphad, tmp_path):
+    (tmp_path / "x.pem").write_text("no certificate")
+    file = str(tmp_path / "x.pem")
+    daemon: Hyphad = make_hyphad("--tls-cert", file, "--tls-key", file)
+    assert daemon.spawn().wait(10) == 3
+    assert "x.pem" in daemon.log
