@@ -24,10 +24,18 @@ def check(settings: Settings, say: Callable[[str], None]) -> int:
     """Say one line per finding; the exit code is 3 if the daemon would not start, else 0."""
     worst = 0
     for look in (_sources, _secrets, _folders, _certificate, _data_dir, _keys, _database):
-        for level, text in look(settings):
+        for level, text in _careful(look, settings):
             say(f"{level:<8} {text}")
             worst = max(worst, EXIT_PROBLEM if level == PROBLEM else 0)
     return worst
+
+
+def _careful(look: Callable[[Settings], Findings], settings: Settings) -> Findings:
+    """That this user may not even look at something is a finding too."""
+    try:
+        yield from look(settings)
+    except OSError as error:
+        yield PROBLEM, f"{error.filename}: {error.strerror}"
 
 
 def _sources(settings: Settings) -> Findings:
@@ -43,9 +51,12 @@ def _secrets(settings: Settings) -> Findings:
     if secret and len(secret.encode()) < MIN_SECRET:
         yield WARNING, f"jwt_secret is shorter than {MIN_SECRET} bytes; whoever guesses it is root"
     for key, option in OPTIONS.items():
-        source = settings.root_token_file if key == "root_token" else None
-        file = Path(source or settings.sources[key]).expanduser()
-        if option.secret and file.is_file() and file.stat().st_mode & stat.S_IROTH:
+        source = settings.sources[key]
+        if not option.secret or source == "default":
+            continue
+        named = settings.root_token_file if key == "root_token" else None
+        file = Path(named or source.removeprefix("credential ")).expanduser()
+        if file.is_file() and file.stat().st_mode & stat.S_IROTH:
             yield WARNING, f"{file} holds {key} and every user can read it: chmod o= {file}"
 
 
@@ -95,7 +106,7 @@ def _keys(settings: Settings) -> Findings:
             yield OK, f"signing keys in {folder}: {len(load_ring(folder).keys)}"
         else:
             yield OK, f"signing keys will be made in {folder} at the first start"
-    except (KeyFileError, OSError) as error:
+    except KeyFileError as error:
         yield (WARNING if settings.fix_permissions else PROBLEM), str(error)
 
 
@@ -110,7 +121,7 @@ def _database(settings: Settings) -> Findings:
         uri = f"{file.absolute().as_uri()}?{'mode=ro' if shared else 'immutable=1'}"
         with closing(sqlite3.connect(uri, uri=True)) as connection:
             schema, known = schema_of(connection), len(MIGRATIONS)
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
         yield PROBLEM, f"database {file}: {error}; restore a backup, or move it away to start empty"
         return
     if schema > known:
