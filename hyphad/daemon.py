@@ -225,7 +225,7 @@ class Daemon:
             gateway=Gateway(self.catalogue, self.manager, self.deputy),
             ready=lambda: self.ready,
             started=time.time(),
-            take_over=_fast_websocket(settings),
+            take_over=_fast_websocket(settings, self.admission),
         )
         self.application = application(self.parts)
 
@@ -471,16 +471,18 @@ def _bound(family: int, address: Any) -> socket.socket:
     return sock
 
 
-def _fast_websocket(settings: Settings) -> Callable[..., Awaitable[None]] | None:
+def _fast_websocket(
+    settings: Settings, admission: Admission
+) -> Callable[..., Awaitable[None]] | None:
     """What hands plain sockets to the C parser; None where it is switched off or missing."""
     if not settings.fast_websocket or settings.tls_cert:
         return None
     try:
-        from hyphad.web.fastsocket import take_over
+        from hyphad.web.fastsocket import FastWebSockets
     except ImportError as error:
         log.warning("fast_websocket_off reason=%r", str(error))
         return None
-    return take_over
+    return FastWebSockets(admission, settings.max_frame_bytes).take_over
 
 
 def _raise_file_limit() -> None:

@@ -7,7 +7,6 @@ Where this is not possible (TLS, another picows), Tornado's own WebSocket does t
 
 import asyncio
 import logging
-import socket
 from typing import Any
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -22,6 +21,8 @@ from hyphad.wire.link import HIGH_WATER, Link
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 3.0
+MAX_HELD = 256 << 10
+READ_BUFFER = 2048
 _HANDSHAKE = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
 _BINARY, _TEXT, _CLOSE = WSMsgType.BINARY, WSMsgType.TEXT, WSMsgType.CLOSE
 _CONTINUATION = WSMsgType.CONTINUATION
@@ -42,31 +43,82 @@ class _Quiet:
         log.exception("websocket_failed reason=%r", message)
 
 
+class Batch:
+    """Frames that come in with one read go out with one write to each target."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self.waiting: list[FastTransport] = []
+
+    def begin(self) -> None:
+        """Hold what is sent until `end`; a reader that fails meanwhile holds nothing back."""
+        if not self.open:
+            self.open = True
+            asyncio.get_running_loop().call_soon(self.end)
+
+    def end(self) -> None:
+        self.open = False
+        waiting, self.waiting = self.waiting, []
+        for transport in waiting:
+            transport.flush()
+
+
 class FastTransport:
     """What a link needs of a socket (`wire.link.Transport`)."""
 
-    __slots__ = ("_send", "_ws", "closed", "closing", "link")
+    __slots__ = ("_batch", "_held", "_send", "_size", "_ws", "closed", "closing", "link")
 
-    def __init__(self, ws: Any) -> None:
+    def __init__(self, ws: Any, batch: Batch) -> None:
         self._ws = ws
         self._send = ws.send
+        self._batch = batch
+        self._held: list[bytes | memoryview] = []
+        self._size = 0
         self.closing = self.closed = False
         self.link: Link | None = None
 
     @property
     def queued(self) -> int:
-        return 0 if self.closed else self._ws.underlying_transport.get_write_buffer_size()
+        """Bytes that the kernel has not taken."""
+        if self.closed:
+            return 0
+        waiting: int = self._ws.underlying_transport.get_write_buffer_size()
+        return waiting + self._size
 
     def send_bytes(self, *parts: bytes | memoryview) -> None:
-        self._send(_BINARY, b"".join(parts))
+        if self._batch.open:
+            self._hold(parts)
+        else:
+            self._send(_BINARY, b"".join(parts))
+
+    def _hold(self, parts: tuple[bytes | memoryview, ...]) -> None:
+        if self.closing:
+            return
+        size = sum(map(len, parts))
+        held = self._held
+        if not held:
+            self._batch.waiting.append(self)
+        held.append(_head(size))
+        held.extend(parts)
+        self._size += size
+        if self._size > MAX_HELD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was held."""
+        held, self._held, self._size = self._held, [], 0
+        if held and not self.closed:
+            self._ws.underlying_transport.write(b"".join(held))
 
     def send_text(self, text: str) -> None:
+        self.flush()
         self._send(_TEXT, text.encode())
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye, and wait a moment for the other side's."""
         if self.closed or self.closing:
             return
+        self.flush()
         self.closing = True
         self._ws.send_close(code, cut_reason(reason).encode())
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)
@@ -79,8 +131,9 @@ class FastTransport:
 class Listener(WSListener):
     """Frames from `picows` to the conversation of one connection."""
 
-    def __init__(self, admission: Admission, remote: str, max_message: int) -> None:
+    def __init__(self, admission: Admission, remote: str, max_message: int, batch: Batch) -> None:
         self._admission = admission
+        self._batch = batch
         self._remote = remote
         self._max = max_message
         self._pauses = 0
@@ -92,11 +145,13 @@ class Listener(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         transport.underlying_transport.set_write_buffer_limits(HIGH_WATER, HIGH_WATER // 2)
-        self._transport = FastTransport(transport)
+        self._transport = FastTransport(transport, self._batch)
         self._conversation = Conversation(self._admission, self._transport, self._remote)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind = frame.msg_type
+        kind, last = frame.msg_type, frame.last_in_buffer
+        if not last:
+            self._batch.begin()
         try:
             if kind == _BINARY and frame.fin:
                 wait = self._conversation.on_binary(frame.get_payload_as_bytes())  # type: ignore[union-attr]
@@ -108,6 +163,8 @@ class Listener(WSListener):
                 self._on_close(transport, frame)
         except Exception:
             log.exception("frame_failed remote=%s", self._remote)
+        if last and self._batch.open:
+            self._batch.end()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._transport is not None and self._conversation is not None:
@@ -172,45 +229,59 @@ class Listener(WSListener):
         wait.add_done_callback(resume)
 
 
-async def take_over(
-    stream: IOStream, request: HTTPServerRequest, admission: Admission, max_message: int
-) -> None:
-    """Hand the socket of a detached HTTP request to `picows`, which answers the handshake."""
-    loop = asyncio.get_running_loop()
-    copy = socket.socket(fileno=_duplicate(stream.socket))
-    stream.close()
-    copy.setblocking(False)
-    remote = str(request.remote_ip)
+class FastWebSockets:
+    """Takes over sockets; one for the whole daemon."""
 
-    def protocol() -> Any:
+    def __init__(self, admission: Admission, max_message: int) -> None:
+        self._admission = admission
+        self._max = max_message
+        self._batch = Batch()
+
+    async def take_over(self, stream: IOStream, request: HTTPServerRequest) -> None:
+        """Hand the socket of a detached request to `picows`, which answers the handshake."""
+        copy = stream.socket.dup()
+        stream.close()
+        copy.setblocking(False)
+        remote = str(request.remote_ip)
+
+        def protocol() -> Any:
+            return self._protocol(remote)
+
+        loop = asyncio.get_running_loop()
+        _, made = await loop.connect_accepted_socket(protocol, copy)
+        lines = [f"{n}: {request.headers[n]}" for n in _HANDSHAKE if n in request.headers]
+        told = ("GET /ws HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        buffer: Any = made
+        buffer.get_buffer(-1)[: len(told)] = told
+        buffer.buffer_updated(len(told))
+
+    def _protocol(self, remote: str) -> Any:
         return WSProtocol(
-            None,
-            None,
-            False,
-            lambda _: Listener(admission, remote, max_message),
+            None,  # host, of clients
+            None,  # path, of clients
+            False,  # is a client
+            lambda _: Listener(self._admission, remote, self._max, self._batch),
             _QUIET,
-            True,
-            None,
-            False,
+            True,  # disconnect when the listener fails
+            None,  # handshake timeout
+            False,  # automatic pings
             None,
             None,
             WSAutoPingStrategy.PING_WHEN_IDLE,
-            True,
-            max_message,
-            None,
-            2048,
+            True,  # automatic pongs
+            self._max,
+            None,  # headers, of clients
+            READ_BUFFER,
         )
-
-    _, made = await loop.connect_accepted_socket(protocol, copy)
-    lines = [f"{name}: {request.headers[name]}" for name in _HANDSHAKE if name in request.headers]
-    told = ("GET /ws HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-    buffer: Any = made
-    buffer.get_buffer(-1)[: len(told)] = told
-    buffer.buffer_updated(len(told))
 
 
 _QUIET = _Quiet()
 
 
-def _duplicate(sock: Any) -> int:
-    return int(sock.dup().detach())
+def _head(size: int) -> bytes:
+    """The head of an unmasked binary frame (RFC 6455, 5.2)."""
+    if size < 126:
+        return b"\x82%c" % size
+    if size < 1 << 16:
+        return b"\x82\x7e" + size.to_bytes(2, "big")
+    return b"\x82\x7f" + size.to_bytes(8, "big")

@@ -92,12 +92,7 @@ class WebSocketEndpoint(WebSocketHandler):
         if take_over is None or not plain or not headers.get("Sec-WebSocket-Key"):
             await super().get(*args, **kwargs)
             return
-        await take_over(
-            self.detach(),
-            self.request,
-            self.parts.admission,
-            self.parts.settings.max_frame_bytes,
-        )
+        await take_over(self.detach(), self.request)
 
     def _is_legacy(self) -> bool:
         return not LEGACY.isdisjoint(self.request.query_arguments)
