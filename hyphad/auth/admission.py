@@ -134,7 +134,7 @@ class Admission:
         levels.setdefault(caller.workspace, scope.level(caller.workspace))
         if "admin" not in caller.user.roles and "*" in scope.workspaces:
             levels["*"] = scope.workspaces["*"]
-        narrowed = Scope(levels, caller.workspace, caller.client_id, scope.extra)
+        narrowed = Scope(levels, caller.workspace, caller.client_id, scope.extra, scope.owned)
         return self.authenticator.tokens.mint(
             caller.user.with_scope(narrowed),
             self._limits.reconnection_lifetime,

@@ -1,19 +1,28 @@
 """From whatever credential arrives to one user: the single path for every transport (AUTH-144).
 
-Order: length, root token, signature and claims, revocation, block list, user. Anything that fails
-raises `Unauthenticated` with a text of AUTH-16.
+Order: length, root token, signature and claims (or the operator's own hook), revocation, account,
+block list, ownership, user. Anything that fails raises `Unauthenticated` with a text of AUTH-16.
 """
 
 import hashlib
 import hmac
 import time
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
-from hyphad.auth.tokens import Claims, Tokens
+from hyphad.auth.hooks import Hooks
+from hyphad.auth.tokens import MAX_TOKEN, Claims, Tokens, strip_bearer
 from hyphad.core.errors import Denied, Unauthenticated
-from hyphad.core.identity import USER_WORKSPACE, Permission, Scope, User, anonymous_user, root_user
+from hyphad.core.identity import (
+    LOGIN_ONLY,
+    USER_WORKSPACE,
+    Permission,
+    Scope,
+    User,
+    anonymous_user,
+    root_user,
+)
 from hyphad.core.names import readable_id
 
 ANONYMOUS_SECONDS = 600.0
@@ -21,28 +30,40 @@ Kind = Literal["user", "ip"]
 REVOKED = "Token has been revoked"
 
 
+class Accounts(Protocol):
+    """The accounts of this server, as far as tokens are concerned."""
+
+    def version(self, user_id: str) -> int | None:
+        """The credential version of an account; None if there is no account of that id."""
+
+    def is_active(self, user_id: str) -> bool:
+        """False for an account that is disabled, waits for approval, or was removed."""
+
+
+class NoAccounts:
+    """A server without accounts."""
+
+    def version(self, user_id: str) -> int | None:
+        return None
+
+    def is_active(self, user_id: str) -> bool:
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A verified credential. `bound` ties it to one client id; `keys` name it for revocation."""
+    """A verified credential. `bound` ties it to one client id; `keys` name it for revocation.
+
+    `family` is the line that tokens made with it continue, `version` the account's.
+    """
 
     user: User
     bound: str | None = None
     workspace: str | None = None
     issued_at: float = 0.0
     keys: tuple[str, ...] = ()
-    claims: Claims | None = field(default=None, repr=False)
-
-    @property
-    def family(self) -> tuple[str, ...]:
-        """The line that tokens made with this credential continue."""
-        if self.claims is None:
-            return ()
-        own = () if self.claims.resumed or not self.claims.jti else (self.claims.jti,)
-        return (*self.claims.line, *own)
-
-    @property
-    def version(self) -> int | None:
-        return self.claims.version if self.claims else None
+    family: tuple[str, ...] = ()
+    version: int | None = None
 
 
 class Blocked(Denied):
@@ -50,7 +71,10 @@ class Blocked(Denied):
 
 
 class Authenticator:
-    """Turns tokens into credentials. `revoked` holds revocation keys, `blocked` answers reasons."""
+    """Turns tokens into credentials. `revoked` holds revocation keys, `blocked` answers reasons.
+
+    `owns` tells whether a user still owns a workspace, for levels that rest on ownership.
+    """
 
     def __init__(
         self,
@@ -58,33 +82,85 @@ class Authenticator:
         revoked: Container[str],
         root_token: str | None,
         blocked: Callable[[Kind, str], str | None] = lambda kind, value: None,
+        accounts: Accounts | None = None,
+        owns: Callable[[User, str], bool] = lambda user, workspace: True,
     ) -> None:
         self.tokens = tokens
+        self.hooks = Hooks()
         self._revoked = revoked
         self._blocked = blocked
+        self._accounts = accounts or NoAccounts()
+        self._owns = owns
         self._root = _digest(root_token.strip()) if root_token else None
 
+    async def prepare(self, token: str | None) -> None:
+        """Before `credential`, where the operator's own hook may have to be awaited."""
+        if token and not self.is_root_token(token):
+            await self.hooks.prepare(token)
+
     def credential(self, token: str) -> Credential:
-        """Verify a token of any kind. Raises `Unauthenticated`."""
+        """Verify a token of any kind. Raises `Unauthenticated`, `Blocked`."""
+        if len(token) > MAX_TOKEN + len("Bearer "):
+            raise Unauthenticated("Token too long")
         if self.is_root_token(token):
             return Credential(root_user("ws-user-root"), workspace="ws-user-root")
+        if self.hooks.parse is not None and not self._is_own(token):
+            return self._foreign(token)
+        return self._own(token)
+
+    def _own(self, token: str) -> Credential:
+        """A token that hyphad has signed, or a server that shares its secret."""
         claims = self.tokens.verify(token)
         keys = revocation_keys(claims, token)
-        if any(key in self._revoked for key in keys):
-            raise Unauthenticated(REVOKED)
         user = user_of(claims)
-        for user_id in {user.id, user.effective_id}:
-            self.check_blocked("user", user_id)
-        bound = claims.scope.client_id if claims.raw.get("bound", True) else None
+        self._check(keys, user)
+        if self._accounts.version(user.effective_id) != claims.version:
+            raise Unauthenticated(REVOKED)
         issued = claims.raw.get("iat")
         return Credential(
-            user,
-            bound,
+            self._as_owner(user),
+            claims.scope.client_id if claims.raw.get("bound", True) else None,
             claims.scope.current_workspace,
             float(issued) if isinstance(issued, int | float) else 0.0,
             keys,
-            claims,
+            _family(claims),
+            claims.version,
         )
+
+    def _foreign(self, token: str) -> Credential:
+        """A token that only the operator's hook understands (AUTH-91)."""
+        user = self.hooks.parsed(strip_bearer(token))
+        keys = (_hash(strip_bearer(token)),)
+        self._check(keys, user)
+        scope = user.scope
+        if user.is_admin:
+            scope = replace(scope, workspaces={**scope.workspaces, "*": Permission.ADMIN})
+        version = self._accounts.version(user.effective_id)
+        bound, workspace = scope.client_id, scope.current_workspace
+        return Credential(user.with_scope(scope), bound, workspace, 0.0, keys, keys, version)
+
+    def _is_own(self, token: str) -> bool:
+        """Where a hook parses tokens but none makes them, those that hyphad made are its own."""
+        if self.hooks.generate is not None:
+            return False
+        try:
+            self.tokens.verify(token)
+        except Unauthenticated:
+            return False
+        return True
+
+    def _check(self, keys: tuple[str, ...], user: User) -> None:
+        if any(key in self._revoked for key in keys):
+            raise Unauthenticated(REVOKED)
+        if not self._accounts.is_active(user.effective_id):
+            raise Unauthenticated(REVOKED)
+        for user_id in {user.id, user.effective_id}:
+            self.check_blocked("user", user_id)
+
+    def _as_owner(self, user: User) -> User:
+        """Without the workspaces that the user, or the parent of a child token, has lost."""
+        lost = frozenset(name for name in user.scope.owned if not self._owns(user, name))
+        return user.with_scope(user.scope.without(lost)) if lost else user
 
     def check_blocked(self, kind: Kind, value: str) -> None:
         """Raises `Blocked` for a user (`user`) or an address (`ip`) on the block list."""
@@ -94,19 +170,22 @@ class Authenticator:
 
     def is_root_token(self, token: str) -> bool:
         """Compared in constant time, as hashes (AUTH-54)."""
-        return self._root is not None and hmac.compare_digest(self._root, _digest(token.strip()))
+        if self._root is None:
+            return False
+        words = token.split()
+        bare = words[1] if len(words) == 2 and words[0].lower() == "bearer" else token.strip()
+        return hmac.compare_digest(self._root, _digest(bare))
 
-    def anonymous(self) -> Credential:
+    def anonymous(self, only_logs_in: bool = False) -> Credential:
         """A new visitor with a workspace of its own (AUTH-6)."""
-        return Credential(
-            anonymous_user(readable_id(), float(int(time.time() + ANONYMOUS_SECONDS)))
-        )
+        expires_at = float(int(time.time() + ANONYMOUS_SECONDS))
+        return Credential(anonymous_user(readable_id(), expires_at, only_logs_in))
 
 
 def user_of(claims: Claims) -> User:
     """The user a token speaks for: admin at home if first-hand, anywhere by role (AUTH-14)."""
     levels = dict(claims.scope.workspaces)
-    if claims.parent is None:
+    if claims.parent is None and LOGIN_ONLY not in claims.roles:
         levels[USER_WORKSPACE + claims.sub] = Permission.ADMIN
     if "admin" in claims.roles:
         levels["*"] = Permission.ADMIN
@@ -114,7 +193,7 @@ def user_of(claims: Claims) -> User:
     return User(
         claims.sub,
         tuple(claims.roles),
-        Scope(levels, scope.current_workspace, scope.client_id, scope.extra),
+        Scope(levels, scope.current_workspace, scope.client_id, scope.extra, scope.owned),
         claims.email,
         claims.parent,
         float(claims.expires_at),
@@ -129,7 +208,7 @@ def child_of(user: User, sub: str, roles: tuple[str, ...], expires_at: float) ->
 
 def own_key(claims: Claims, token: str) -> str:
     """What a revocation of this token is recorded under: its id, or its hash if it has none."""
-    return claims.jti or hashlib.sha256(token.encode()).hexdigest()
+    return claims.jti or _hash(token)
 
 
 def revocation_keys(claims: Claims, token: str) -> tuple[str, ...]:
@@ -137,5 +216,15 @@ def revocation_keys(claims: Claims, token: str) -> tuple[str, ...]:
     return (own_key(claims, token), *claims.line)
 
 
+def _family(claims: Claims) -> tuple[str, ...]:
+    """A resumed token stands for the one it continues, and adds nothing to the line."""
+    own = () if claims.resumed or not claims.jti else (claims.jti,)
+    return (*claims.line, *own)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode(errors="replace")).digest()

@@ -6,7 +6,7 @@ Only HS256 with the server's own keys is accepted, whatever a token's header say
 import secrets
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -70,11 +70,15 @@ class Claims:
 
 
 class Tokens:
-    """Signs with the active key of the ring and verifies with all of them."""
+    """Signs with the active key of the ring and verifies with all of them.
+
+    `last_expiry` is when the last of the tokens it has minted expires, in unix seconds.
+    """
 
     def __init__(self, ring: KeyRing, dialect: Dialect) -> None:
         self.ring = ring
         self.dialect = dialect
+        self.last_expiry = 0.0
 
     def mint(
         self,
@@ -86,11 +90,13 @@ class Tokens:
         bound: bool = True,
         version: int | None = None,
         expires_at: float | None = None,
+        jti: str | None = None,
     ) -> str:
         """A token for `user` with the user's scope, valid for `lifetime` seconds from now.
 
         `bound` false marks a client id in the scope as informative: reconnection tokens carry
-        one although the credential they continue was good for any client.
+        one although the credential they continue was good for any client. `jti` is the token's
+        id, a new one if not given.
         """
         now = int(time.time())
         name = self.dialect.namespace
@@ -104,7 +110,7 @@ class Tokens:
             "gty": "client-credentials",
             f"{name}roles": list(user.roles),
             f"{name}email": user.email,
-            "jti": secrets.token_urlsafe(16),
+            "jti": jti or secrets.token_urlsafe(16),
         }
         if user.parent is not None:
             payload[f"{name}parent"] = user.parent
@@ -116,6 +122,9 @@ class Tokens:
             payload["ver"] = version
         if not bound:
             payload["bound"] = False
+        if user.scope.owned:
+            payload["own"] = sorted(user.scope.owned)
+        self.last_expiry = max(self.last_expiry, float(payload["exp"]))
         key = self.ring.active
         headers = {"kid": key.kid} if key.kid else None
         token: str = jwt.encode(payload, key.secret, algorithm=ALGORITHM, headers=headers)
@@ -158,14 +167,15 @@ class Tokens:
         roles = payload.get(f"{name}roles") or []
         email, parent = payload.get(f"{name}email"), payload.get(f"{name}parent")
         scope = payload.get("scope") or ""
-        line = payload.get("line") or []
+        line, owned = payload.get("line") or [], payload.get("own") or []
         texts = (payload.get("jti"), email, parent)
         if (
             not isinstance(roles, list)
             or not all(isinstance(role, str) for role in roles)
             or not isinstance(scope, str)
             or not isinstance(line, list)
-            or not all(isinstance(item, str) for item in line)
+            or not isinstance(owned, list)
+            or not all(isinstance(item, str) for item in line + owned)
             or not isinstance(payload["sub"], str)
             or not all(isinstance(text, str | None) for text in texts)
         ):
@@ -177,7 +187,7 @@ class Tokens:
         version = payload.get("ver")
         return Claims(
             payload["sub"],
-            parsed,
+            replace(parsed, owned=frozenset(owned)),
             float(payload["exp"]),
             tuple(roles),
             email or None,

@@ -14,6 +14,7 @@ from hyphad.core.errors import Invalid
 USER_WORKSPACE = "ws-user-"
 ANONYMOUS_PREFIX = "anonymouz-"
 ROOT_ID = "root"
+LOGIN_ONLY = "login-only"
 _ENTRY = re.compile(r"[^\s\x00-\x1f\x7f]+")
 
 
@@ -63,12 +64,16 @@ _FROM_NAME = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a credential opens: workspaces with a level each, and its bindings (AUTH-13)."""
+    """What a credential opens: workspaces with a level each, and its bindings (AUTH-13).
+
+    `owned` names workspaces whose level rests on ownership: it ends when that does (AUTH-112).
+    """
 
     workspaces: dict[str, Permission] = field(default_factory=dict)
     current_workspace: str | None = None
     client_id: str | None = None
     extra: tuple[str, ...] = ()
+    owned: frozenset[str] = frozenset()
 
     def level(self, workspace: str) -> Permission:
         """The stronger of the wildcard and the entry of that name (AUTH-20)."""
@@ -79,6 +84,11 @@ class Scope:
     def specialised(self) -> list[str]:
         """Extra scopes with a colon: such a token serves one purpose only (AUTH-37)."""
         return [item for item in self.extra if ":" in item]
+
+    def without(self, workspaces: frozenset[str]) -> "Scope":
+        """The scope after the user has lost these workspaces."""
+        levels = {name: level for name, level in self.workspaces.items() if name not in workspaces}
+        return replace(self, workspaces=levels, owned=self.owned - workspaces)
 
     @classmethod
     def parse(cls, text: str) -> "Scope":
@@ -162,6 +172,11 @@ class User:
         return "admin" in self.roles
 
     @property
+    def only_logs_in(self) -> bool:
+        """A visitor where visitors may not connect: it is there to log in (AUTH-10)."""
+        return LOGIN_ONLY in self.roles
+
+    @property
     def effective_id(self) -> str:
         """The real user behind a child token (AUTH-2): limits, audit and ownership go by it."""
         return self.parent or self.id
@@ -194,11 +209,13 @@ def root_user(workspace: str = "*") -> User:
     return User(ROOT_ID, ("admin",), scope)
 
 
-def anonymous_user(name: str, expires_at: float) -> User:
+def anonymous_user(name: str, expires_at: float, only_logs_in: bool = False) -> User:
     """A fresh visitor, admin of a workspace of its own and of nothing else (AUTH-6).
 
     `name` is a random readable id; `expires_at` is in unix seconds and only informs (AUTH-7).
+    One that `only_logs_in` just reads (AUTH-10).
     """
     user_id = ANONYMOUS_PREFIX + name
-    scope = Scope({USER_WORKSPACE + user_id: Permission.ADMIN})
-    return User(user_id, ("anonymous",), scope, expires_at=expires_at)
+    level = Permission.READ if only_logs_in else Permission.ADMIN
+    roles = ("anonymous", LOGIN_ONLY) if only_logs_in else ("anonymous",)
+    return User(user_id, roles, Scope({USER_WORKSPACE + user_id: level}), expires_at=expires_at)

@@ -10,6 +10,12 @@ from hyphad.core.identity import ROOT_ID, USER_WORKSPACE, Permission, Scope, Use
 from hyphad.core.records import Caller, Service, Workspace
 
 FIXED_WORKSPACES = ("public", "ws-user-root", "ws-anonymous")
+# The server's own, which nobody may imitate where they are looked for (AUTH-75).
+RESERVED_SERVICES = {"public/hypha-login", "ws-user-root/admin-utils", "ws-user-root/user-admin"}
+# All that a visitor may call who is only there to log in (AUTH-10).
+_LOGIN_METHODS = frozenset(
+    "get_service get_service_info list_services check_status ping get_summary".split()
+)
 
 
 def require(caller: Caller, level: Permission, workspace: str | None = None) -> None:
@@ -51,10 +57,24 @@ def enter(user: User, workspace: Workspace, client_id: str) -> User:
     if level < Permission.READ:
         raise Denied(f"Permission denied for workspace: {workspace.id}")
     scope = user.scope
-    levels = dict(scope.workspaces)
+    levels, owned = dict(scope.workspaces), scope.owned
     if scope.level(workspace.id) < level:
         levels[workspace.id] = level
-    return user.with_scope(Scope(levels, workspace.id, client_id, scope.extra))
+        owned |= {workspace.id}
+    return user.with_scope(Scope(levels, workspace.id, client_id, scope.extra, owned))
+
+
+def still_owned(user: User, workspace: Workspace | None) -> bool:
+    """Whether a level that rests on ownership still stands (AUTH-112)."""
+    return workspace is not None and owns(user, workspace)
+
+
+def rests_on_ownership(user: User, workspace: Workspace, wanted: Permission) -> bool:
+    """Whether a token for `wanted` would be granted because its maker owns the workspace."""
+    scope = user.scope
+    if workspace.id == user.home and user.parent is None:
+        return False
+    return workspace.id in scope.owned or scope.level(workspace.id) < wanted
 
 
 def may_administer(user: User, workspace: Workspace) -> bool:
@@ -103,6 +123,22 @@ def may_register(caller: Caller, service: Service) -> None:
         )
     if service.client_id != caller.client_id and not caller.user.is_admin:
         raise Denied(f"Cannot register services for another client: {service.id}")
+    if f"{service.workspace}/{service.name}" in RESERVED_SERVICES:
+        raise Denied(f"Service name is reserved: {service.workspace}/{service.name}")
+
+
+def may_log_in(workspace: str, method: str) -> bool:
+    """What a visitor who is only there to log in may call of the server's own (AUTH-10).
+
+    `workspace` is that of the address: `*` for the manager.
+    """
+    space, _, path = method.partition(".")
+    service, _, name = path.partition(".")
+    if space != "services" or service == "built-in":
+        return True
+    if workspace == "*":
+        return service == "default" and name in _LOGIN_METHODS
+    return workspace == "public" and service == "hypha-login"
 
 
 def may_unregister(caller: Caller, service: Service) -> None:

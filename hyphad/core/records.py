@@ -22,7 +22,8 @@ class Caller:
 
     `bound` is true where the credential is only good for this client id (a `cid:` scope). `family`
     names the tokens it descends from, `version` the state of the account it was issued in: both
-    are handed on to tokens made here, so that revoking reaches them (AUTH-36, AUTH-108).
+    are handed on to tokens made here, so that revoking reaches them (AUTH-36, AUTH-108). `remote`
+    is the network address it comes from, `base_url` how it addresses the server, where known.
     """
 
     user: User
@@ -31,6 +32,8 @@ class Caller:
     bound: bool = False
     family: tuple[str, ...] = ()
     version: int | None = None
+    remote: str = ""
+    base_url: str = ""
 
     @property
     def address(self) -> str:
