@@ -61,6 +61,15 @@ def _takes(name: str, optional: bool = False, many: bool = False) -> Callable[[A
     return add
 
 
+def _arguments_of(module: str) -> Callable[[argparse.ArgumentParser], None]:
+    """The flags that a module of `hyphad.commands` adds."""
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        importlib.import_module(f"hyphad.commands.{module}").arguments(parser)
+
+    return add
+
+
 COMMANDS = [
     Command("serve", "run the daemon (the default)", _serve),
     Command("server", "the same, by the name the reference server uses", _serve),
@@ -73,6 +82,12 @@ COMMANDS = [
     ),
     Command(
         "cert", "make a certificate for this host", _in("cert", "make"), _takes("names", many=True)
+    ),
+    Command(
+        "install-service",
+        "run at boot, under systemd",
+        _in("install", "install"),
+        _arguments_of("install"),
     ),
     Command("restore", "put a backup in place", _in("backup", "restore"), _takes("file")),
 ]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -73,3 +74,34 @@ def test_an_unusable_certificate_is_said(make_hyphad, tmp_path):
     daemon: Hyphad = make_hyphad("--tls-cert", file, "--tls-key", file)
     assert daemon.spawn().wait(10) == 3
     assert "x.pem" in daemon.log
+
+
+def test_connections_wait_in_a_socket_that_is_handed_over(make_hyphad):
+    daemon: Hyphad = make_hyphad()
+    with socket.create_server(("127.0.0.1", daemon.port)) as listening:
+        early = socket.create_connection(("127.0.0.1", daemon.port), timeout=20)
+        early.sendall(b"GET /health/readiness HTTP/1.0\r\n\r\n")
+        inner = (
+            "import os, sys; from hyphad.cli import main\n"
+            "os.environ['LISTEN_PID'] = str(os.getpid())\n"
+            f"os.dup2({listening.fileno()}, 3)\n"
+            f"sys.exit(main(['serve', '--data-dir', {str(daemon.data)!r}]))"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", inner],
+            env={**os.environ, "LISTEN_FDS": "1"},
+            pass_fds=[listening.fileno()],
+        )
+        try:
+            assert b"200 OK" in early.recv(1000)
+        finally:
+            early.close()
+            process.terminate()
+            assert process.wait(10) == 0
+
+
+def test_installing_as_a_service_can_be_looked_at_first():
+    shown = _hyphad("install-service", "--dry-run", "--socket")
+    assert shown.returncode == 0, shown.stderr
+    assert "would write /etc/systemd/system/hyphad.service" in shown.stdout
+    assert "would enable and start hyphad.socket" in shown.stdout
