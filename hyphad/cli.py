@@ -75,6 +75,13 @@ COMMANDS = [
     Command("server", "the same, by the name the reference server uses", _serve),
     Command("check", "test configuration and data directory without starting", _check),
     Command(
+        "status",
+        "what the running daemon says of itself",
+        _in("status", "status"),
+        _arguments_of("status"),
+    ),
+    Command("doctor", "look for what is wrong, here and around", _in("doctor", "doctor")),
+    Command(
         "backup",
         "write all that is kept to one file",
         _in("backup", "backup"),

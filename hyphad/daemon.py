@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_unix_socket
 
 from hyphad import HYPHA_VERSION, __version__, logs, systemd
 from hyphad.auth.admission import Admission, Limits, quiet_ping
@@ -50,6 +51,7 @@ from hyphad.store.revocations import Revocations
 from hyphad.store.workspaces import WorkspaceTable
 from hyphad.web.gateway import Gateway
 from hyphad.web.identity import Identities
+from hyphad.web.local import local_application
 from hyphad.web.parts import Parts
 from hyphad.web.routes import application
 from hyphad.wire.chunks import ChunkStore
@@ -63,6 +65,7 @@ EXIT_FAILED = 3
 KEPT_MANAGERS = 100
 DRAIN_SECONDS = 2.0
 BACKLOG = 1024
+SOCKET_NAME = "status.sock"
 
 
 class StartFailed(Exception):
@@ -80,6 +83,7 @@ class Daemon:
         self._backups: asyncio.Future[None] | None = None
         self._tls: ssl.SSLContext | None = None
         self._http: HTTPServer | None = None
+        self._local: HTTPServer | None = None
 
     async def start(self) -> None:
         """Ready for clients when this returns. Raises `StartFailed`, `StoreError` and the like."""
@@ -138,6 +142,16 @@ class Daemon:
             idle_connection_timeout=300,
         )
         self._http.add_sockets(self._sockets)
+        self._listen_locally()
+
+    def _listen_locally(self) -> None:
+        """A socket for `hyphad status`; a daemon without it is a daemon all the same."""
+        file = str(self._data.path / SOCKET_NAME)
+        try:
+            self._local = HTTPServer(local_application(self.parts))
+            self._local.add_socket(bind_unix_socket(file, 0o600))
+        except OSError as error:
+            log.warning("no_status_socket file=%s reason=%r", file, error.strerror or str(error))
 
     def _load_certificate(self) -> None:
         """For new connections; those that exist keep theirs."""
@@ -439,8 +453,9 @@ class Daemon:
             timer.cancel()
         if self._backups is not None:
             self._backups.cancel()
-        if self._http is not None:
-            self._http.stop()
+        for server in (self._http, self._local):
+            if server is not None:
+                server.stop()
         self._presence_table.close()
         links = list(self.router.links.values())
         for link in links:

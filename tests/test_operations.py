@@ -1,5 +1,6 @@
 """What an operator does with a running daemon: back up, restore, encrypt, reload."""
 
+import json
 import os
 import signal
 import socket
@@ -105,3 +106,20 @@ def test_installing_as_a_service_can_be_looked_at_first():
     assert shown.returncode == 0, shown.stderr
     assert "would write /etc/systemd/system/hyphad.service" in shown.stdout
     assert "would enable and start hyphad.socket" in shown.stdout
+
+
+def test_status_and_doctor_speak_of_the_running_daemon(make_hyphad):
+    daemon: Hyphad = make_hyphad()
+    data = ("--data-dir", str(daemon.data), "--port", str(daemon.port))
+    assert _hyphad("status", *data).returncode == 3
+    daemon.start()
+    shown = _hyphad("status", "--json", *data)
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(shown.stdout)["url"] == daemon.url
+    assert (daemon.data / "status.sock").stat().st_mode & 0o077 == 0
+    healthy = _hyphad("doctor", *data)
+    assert healthy.returncode == 0, healthy.stdout
+    assert f"a daemon serves {daemon.url}" in healthy.stdout
+    other = _hyphad("doctor", "--data-dir", str(daemon.data / "other"), "--port", str(daemon.port))
+    assert other.returncode == 3
+    assert "is taken by a hyphad with another data directory" in other.stdout
