@@ -182,7 +182,7 @@ def _refuse_newer(connection: sqlite3.Connection, file: Path) -> None:
 def _check(connection: sqlite3.Connection, file: Path) -> None:
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise _damaged(file, str(found))
+        raise _damaged(file, str(found).splitlines()[-1])
     log.info("checked file=%s reason='the last run did not end cleanly' result=ok", file)
 
 

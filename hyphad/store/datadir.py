@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hyphad.store.errors import StoreError
-from hyphad.store.files import sync
+from hyphad.store.files import make_private, sync
 
 LOCK_NAME = "hyphad.lock"
 DATABASE_NAME = "hyphad.db"
@@ -32,7 +32,8 @@ class DataDir:
         """Make the directory if need be and take its lock at once (D-28). Raises `StoreError`."""
         try:
             self._make()
-            lock = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+            make_private(self.path / LOCK_NAME)
+            lock = os.open(self.path / LOCK_NAME, os.O_RDWR)
         except OSError as error:
             raise StoreError(
                 f"The data directory {self.path} cannot be used: {error.strerror}. "

@@ -40,8 +40,10 @@ def _runtime_state(tables: "Tables") -> None:
     )
     tables.table("events").create_index(["workspace"])
     tables.table("presence").create({"client": str, "user_id": str, "services": str}, pk="client")
-    tables.table("queue_tasks").create(
-        {"id": int, "workspace": str, "queue": str, "task": str}, pk="id"
+    # AUTOINCREMENT: a task may go back to its old id, so no later one may have got that id.
+    tables.execute(
+        "CREATE TABLE queue_tasks (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " workspace TEXT, queue TEXT, task TEXT)"
     )
     tables.table("queue_tasks").create_index(["workspace"])
     tables.table("meta").create({"key": str, "value": str}, pk="key")

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from typing import Any
 
+from hyphad.core.errors import StorageError
 from hyphad.store.database import Database
 from hyphad.store.rows import from_json, good_rows, text_of, to_json
 
@@ -24,19 +25,27 @@ class PresenceTable:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._changed: _States = {}
+        self._unseen: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._writing = self._closed = False
 
     def all(self) -> list[tuple[str, str, list[str]]]:
         """(client, user id, service names) of those that were here when the last run ended."""
         rows = self._db.read("SELECT client, user_id, services FROM presence ORDER BY rowid")
-        return good_rows("presence", "client", rows, _parse)
+        clients = good_rows("presence", "client", rows, _parse)
+        self._unseen = {client for client, _, _ in clients}
+        return clients
 
     def save(self, client: str, user_id: str, services: list[str]) -> None:
         self._change(client, (client, user_id, to_json(services)))
 
     def remove(self, client: str) -> None:
         self._change(client, None)
+
+    def drop_unseen(self) -> None:
+        """Forget those of the last run that have not come back: they are expected only once."""
+        for client in list(self._unseen):
+            self.remove(client)
 
     def close(self) -> None:
         """Keep what is here now for the next run: connections that end after this stay known.
@@ -53,6 +62,7 @@ class PresenceTable:
     def _change(self, client: str, state: tuple[str, str, str] | None) -> None:
         if self._closed:
             return
+        self._unseen.discard(client)
         self._changed[client] = state
         self._schedule(GATHER_SECONDS)
 
@@ -67,7 +77,7 @@ class PresenceTable:
 
         def written(done: "asyncio.Future[None]") -> None:
             self._writing = False
-            if done.cancelled() or done.exception() is not None:
+            if isinstance(done.exception(), StorageError):
                 self._changed = {**changed, **self._changed}
                 self._schedule(RETRY_SECONDS)
             else:
