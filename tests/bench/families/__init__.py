@@ -1,0 +1,19 @@
+"""The families of measures, in the order in which they run."""
+
+from measure import Family
+
+from families import connect, health, httpcalls, memory, register, relay, rpc, start
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        start.FAMILY,
+        memory.FAMILY,
+        relay.FAMILY,
+        connect.FAMILY,
+        register.FAMILY,
+        rpc.FAMILY,
+        httpcalls.FAMILY,
+        health.FAMILY,
+    )
+}
