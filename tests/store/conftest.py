@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -72,3 +73,37 @@ def until() -> Callable:
             await asyncio.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def execute():
+    """Write something to a database past its tables."""
+
+    async def run(database: Database, sql: str, *params: object) -> None:
+        await database.write(lambda connection: connection.execute(sql, params))
+
+    return run
+
+
+@pytest.fixture
+def bad_rows(caplog):
+    """The log lines about damaged rows, so far."""
+    return lambda: [line for line in caplog.messages if line.startswith("bad_row ")]
+
+
+@pytest.fixture
+def hold():
+    """`release = hold(db)`: the writer does not go on before `release.set()`."""
+
+    def stop(database):
+        going, release = threading.Event(), threading.Event()
+
+        def wait(_):
+            going.set()
+            release.wait()
+
+        database.write_behind(wait)
+        going.wait()
+        return release
+
+    return stop

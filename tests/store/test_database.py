@@ -25,28 +25,6 @@ def fail(db):
     raise ValueError("no")
 
 
-def fill(db):
-    put("big", "x" * 500_000)(db)
-
-
-@pytest.fixture
-def hold():
-    """`release = hold(db)`: the writer does not go on before `release.set()`."""
-
-    def stop(database):
-        going, release = threading.Event(), threading.Event()
-
-        def wait(_):
-            going.set()
-            release.wait()
-
-        database.write_behind(wait)
-        going.wait()
-        return release
-
-    return stop
-
-
 async def keys(database):
     return {row["key"] for row in await database.query("SELECT key FROM meta")}
 
@@ -243,68 +221,6 @@ async def test_a_database_held_by_another_program(opened, file, monkeypatch):
         assert await db.write(put("a")) == 1
 
 
-# a full disk (D-28)
-
-
-async def limit_to_now(database, extra=0):
-    """From now on the database may grow by `extra` pages only."""
-
-    def limit(db):
-        pages = db.execute("PRAGMA page_count").fetchone()[0]
-        db.execute(f"PRAGMA max_page_count={pages + extra}")
-
-    await database.write(limit)
-
-
-async def test_on_a_full_disk_only_what_does_not_fit_fails(opened, hold):
-    async with opened() as db:
-        await db.write(put("a", "old"))
-        await limit_to_now(db, extra=2)
-        release = hold(db)
-        seen = []
-        waiting = [db.write(put("a", "new")), db.write(fill, seen.append), db.write(put("b"))]
-        release.set()
-        done = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [done[0], done[2]] == [1, 1]
-        assert isinstance(done[1], StorageError)
-        assert done[1].rpc_text == (
-            "OSError: The disk is full (or refuses writes); nothing was changed. "
-            "Free some space and try again."
-        )
-        assert seen == []
-        assert await keys(db) == {"a", "b"}
-
-
-async def test_writing_resumes_by_itself(opened):
-    async with opened() as db:
-        await limit_to_now(db)
-        for _ in range(3):
-            with pytest.raises(StorageError):
-                await db.write(fill)
-        await db.write(lambda c: c.execute("PRAGMA max_page_count=100000"))
-        await db.write(fill)
-        assert await keys(db) == {"big"}
-
-
-async def test_a_refusing_disk_is_a_line_a_minute(opened, refuse_writes, caplog, monkeypatch):
-    async with opened() as db:
-        refuse = await refuse_writes(db)
-        refuse(True)
-        for n in range(20):
-            db.write_behind(put(str(n)))
-        with pytest.raises(StorageError):
-            await db.write(put("x"))
-        lines = [record.message for record in caplog.records if record.levelno == logging.ERROR]
-        assert len(lines) == 1
-        assert lines[0].startswith("not_saved reason='The disk is full")
-        assert lines[0].endswith("cause='attempt to write a readonly database' unsaid=0")
-        monkeypatch.setattr(db._writer, "_quiet_until", 0.0)
-        with pytest.raises(StorageError):
-            await db.write(put("y"))
-        assert caplog.records[-1].message.endswith("unsaid=20")
-        assert await keys(db) == set()
-
-
 async def test_what_is_written_behind_is_written(opened):
     async with opened() as db:
         db.write_behind(put("a"))
@@ -417,40 +333,3 @@ async def test_a_locked_database_is_told(opened, file, monkeypatch):
     with pytest.raises(StoreError, match=r"^Another program holds the database"):
         Database.open(file)
     other.close()
-
-
-# copies
-
-
-async def test_a_backup_is_the_moment_it_was_taken(opened, file, tmp_path):
-    target = tmp_path / "copy.db"
-    async with opened() as db:
-        await db.write(put("a"))
-        await db.backup(target)
-        await db.write(put("b"))
-    copy = Database.open(target)
-    assert await keys(copy) == {"a"}
-    await copy.close()
-
-
-async def test_a_backup_replaces_an_older_one_and_leaves_no_parts(opened, tmp_path):
-    target = tmp_path / "copy.db"
-    target.write_text("old")
-    (tmp_path / "copy.db.part").write_text("left over")
-    async with opened() as db:
-        await db.backup(target)
-        await db.write(put("a"))
-    assert target.read_bytes().startswith(b"SQLite format 3")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "hyphad.db"]
-
-
-async def test_a_backup_that_cannot_be_written_says_why(opened, file, tmp_path):
-    async with opened() as db:
-        with pytest.raises(StoreError, match=r"could not be copied to .*: No such file"):
-            await db.backup(tmp_path / "nowhere" / "copy.db")
-        with pytest.raises(StoreError, match="is the database itself"):
-            await db.backup(file)
-        (tmp_path / "folder").mkdir()
-        with pytest.raises(StoreError, match="could not be copied"):
-            await db.backup(tmp_path / "folder")
-        assert not (tmp_path / "folder.part").exists()

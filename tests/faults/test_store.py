@@ -1,0 +1,124 @@
+"""The store under violence: killed while it writes, and on a disk that is really full."""
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import full_disk
+import pytest
+from scribe import WRITERS, Scribe
+
+import hyphad
+from hyphad.store.blocks import Blocks
+from hyphad.store.database import Database
+from hyphad.store.eventlog import EventLog
+from hyphad.store.meta import Meta
+from hyphad.store.queues import QueueTable
+from hyphad.store.revocations import Revocations
+from hyphad.store.workspaces import WorkspaceTable
+
+ROUNDS = 20
+LONGEST = 0.3
+
+
+def run_and_kill(data: Path) -> list[str]:
+    """What one process had acknowledged when it was killed at a random moment."""
+    scribe = Scribe(data)
+    first = scribe.first_line().strip()
+    killed: list[str] = []
+    timer = threading.Timer(random.uniform(0, LONGEST), lambda: killed.extend(scribe.kill()))
+    timer.start()
+    timer.join()
+    return [first, *killed]
+
+
+class Ledger:
+    """What the killed processes had been promised, over all rounds."""
+
+    def __init__(self) -> None:
+        self.tasks: set[int] = set()
+        self.deleted: set[int] = set()
+        self.doubtful: set[int] = set()
+        self.newest: dict[tuple[str, str], int] = {}
+        self.sets: dict[str, set[str]] = {"revoked": set(), "blocked": set(), "logged": set()}
+
+    def note(self, line: str) -> None:
+        word, *rest = line.split()
+        if word == "pushed":
+            self.tasks.add(int(rest[0]))
+        elif word == "deleting":
+            self.doubtful.add(int(rest[0]))
+        elif word == "deleted":
+            self.deleted.add(int(rest[0]))
+        elif word in ("saved", "set"):
+            self.newest[word, rest[0]] = int(rest[1])
+        else:
+            self.sets[word].add(rest[0])
+
+    async def compare(self, db: Database) -> None:
+        """Everything acknowledged is there, everything deleted is not."""
+        tasks = {task[2] for task in QueueTable(db).all()}
+        assert self.tasks - self.doubtful <= tasks
+        assert not self.deleted & tasks
+        saved = {record["id"]: record["n"] for record in WorkspaceTable(db).all()}
+        meta = Meta(db)
+        for (word, workspace), n in self.newest.items():
+            assert (saved[workspace] if word == "saved" else meta.get(workspace)) >= n
+        revocations, blocks = Revocations(db), Blocks(db)
+        assert all(key in revocations for key in self.sets["revoked"])
+        assert all(blocks.reason("ip", ip) for ip in self.sets["blocked"])
+        logged = set()
+        for name in range(WRITERS):
+            events = await EventLog(db).find(f"ws-{name}", "me")
+            logged |= {str(event["data"]) for event in events}
+        assert self.sets["logged"] <= logged
+
+
+def test_what_was_acknowledged_survives_kill_9_at_any_moment(tmp_path, caplog):  # WS-47
+    ledger = Ledger()
+
+    async def look() -> None:
+        db = Database.open(tmp_path / "hyphad.db")
+        await ledger.compare(db)
+        await db.close()
+
+    for turn in range(ROUNDS):
+        for line in run_and_kill(tmp_path):
+            ledger.note(line)
+        # Every other round goes on from the log as it was left, unseen by anybody.
+        if turn % 2:
+            asyncio.run(look())
+    assert [line for line in caplog.messages if line.startswith("bad_row")] == []
+    assert len(ledger.tasks) > ROUNDS
+    assert ledger.deleted
+    assert all(ledger.sets.values())
+
+
+def mounting() -> list[str] | None:
+    """The command that gives a process mounts of its own, if this system permits it."""
+    if shutil.which("unshare") is None:
+        return None
+    command = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "-r", "--mount"]
+    probe = [*command, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    done = subprocess.run(probe, check=False, capture_output=True)
+    return command if done.returncode == 0 else None
+
+
+def test_on_a_full_disk_changes_fail_and_resume(tmp_path):  # D-28
+    command = mounting()
+    if command is None:
+        pytest.skip("no mount namespaces here")
+    environment = {**os.environ, "PYTHONPATH": str(Path(hyphad.__file__).parents[1])}
+    done = subprocess.run(
+        [*command, sys.executable, full_disk.__file__, tmp_path],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
