@@ -58,6 +58,10 @@ class Exports:
             return {**base, "_rtype": "method", "_rmethod": self._add(owner, value), "_rname": name}
         return None
 
+    def forget(self, path: str) -> None:
+        """Take one function back."""
+        self._objects.pop(path, None)
+
     def drop(self, owner: str) -> None:
         """The peer has gone."""
         for path in [path for path, export in self._objects.items() if export.owner == owner]:

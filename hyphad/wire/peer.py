@@ -8,7 +8,8 @@ users, with their identity instead of the manager's, so that the server is nobod
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hyphad.core.errors import BadCall, Denied, Fault, NotFound, PeerGone, UnknownMethod, describe
@@ -315,7 +316,7 @@ class Peer:
 
     async def iterate(
         self, generator: dict[str, Any], origin: str, caller: Caller | None, timeout: float
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """The items of a generator that the peer `origin` returned; closes it when left early."""
         target, step = _own_method(generator, origin), str(generator.get("_rmethod"))
         ended = False
@@ -329,6 +330,20 @@ class Peer:
         finally:
             if not ended and generator.get("_rclose_method"):
                 self.notify(target, str(generator["_rclose_method"]), caller)
+
+    @contextmanager
+    def lend(
+        self, target: str, caller: Caller, *functions: Callable[..., Any]
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Descriptors of functions that the peer `target` may call until the block ends."""
+        own = self._address_for(caller)
+        lent = [self.exports.encode(item, target, own, self.base_url) for item in functions]
+        descriptors = [item for item in lent if item is not None]
+        try:
+            yield descriptors
+        finally:
+            for descriptor in descriptors:
+                self.exports.forget(descriptor["_rmethod"])
 
     def function(
         self, descriptor: dict[str, Any], origin: str, caller: Caller | None
