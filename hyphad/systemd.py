@@ -1,19 +1,27 @@
-"""What systemd wants to hear, and the sockets it hands over; no library needed."""
+"""What systemd wants to hear, and the sockets it hands over; no library needed.
+
+    notify("READY=1", "STATUS=Serving")
+
+The protocols are those of sd_notify(3), sd_watchdog_enabled(3) and sd_listen_fds(3).
+"""
 
 import os
 import socket
 
 _FIRST_FD = 3
+# systemd reads at once; if it does not, the event loop must not wait for it for long.
+_SEND_SECONDS = 0.5
 
 
 def notify(*lines: str) -> bool:
-    """Send `READY=1`, `STATUS=...` and the like; False when not started by systemd."""
+    """Send `READY=1`, `STATUS=...` and the like; False if nobody took it."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        sock.settimeout(_SEND_SECONDS)
         try:
             sock.connect(address)
             sock.sendall("\n".join(lines).encode())
