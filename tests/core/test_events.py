@@ -220,13 +220,15 @@ def test_who_leaves_while_an_event_is_sent_does_not_disturb_it(events):  # WS-62
     assert [len(ear.heard) for ear in ears] == [1, 1, 2]
 
 
-@pytest.mark.parametrize(("docs", "whole"), [(100, True), (64 * 1024, False)])
-def test_a_long_record_goes_out_as_its_summary(docs, whole):  # D-20
+@pytest.mark.parametrize(("size", "whole"), [(1000, True), (65536, True), (65537, False)])
+def test_a_long_record_goes_out_as_its_summary(size, whole):  # D-20
     sent = []
     events = Events(lambda kind, data: sent.append((kind, data)) or b"")
     user = User("u", scope=Scope({"ws-a": Permission.ADMIN}))
-    info = {"id": "c1:svc", "docs": "d" * docs}
-    service = service_from_wire(info, Caller(user, "ws-a", "c1"))
+    caller = Caller(user, "ws-a", "c1")
+    room = size - service_from_wire({"id": "c1:svc", "docs": ""}, caller).size
+    service = service_from_wire({"id": "c1:svc", "docs": "d" * room}, caller)
+    assert service.size == size
     events.subscribe("ws-a", ["service_added"], Ear())
     events.emit_service("service_added", service)
     expected = service.record if whole else service.summary()

@@ -199,6 +199,14 @@ def test_an_anonymous_visitor_rules_its_own_workspace_only():  # AUTH-6
     assert user.scope.workspaces == {"ws-user-anonymouz-amber-lagoon-00000001": A}
 
 
+def test_a_visitor_who_is_only_there_to_log_in():  # AUTH-10
+    user = anonymous_user("a-b-1", 99.0, only_logs_in=True)
+    assert user.is_anonymous
+    assert user.only_logs_in
+    assert not anonymous_user("a-b-1", 99.0).only_logs_in
+    assert user.scope.workspaces == {user.home: R}
+
+
 def test_the_root_user_as_frames_of_the_server_carry_it():  # WIRE-45
     assert root_user().to_dict() == {
         "id": "root",

@@ -110,6 +110,7 @@ def test_entering_gives_the_level_and_the_place(who):  # AUTH-21
     assert (inside.scope.current_workspace, inside.scope.client_id) == ("lab-one", "c1")
     gained = set(inside.scope.workspaces) - set(user.scope.workspaces)
     assert gained <= {"lab-one"}
+    assert inside.scope.owned == gained, "what rests on ownership is marked"
     assert inside.scope.level("elsewhere-1") is user.scope.level("elsewhere-1")
     assert user.scope.current_workspace in (None, "*")
 
@@ -271,6 +272,79 @@ def test_refusals_to_register_have_the_texts_that_clients_know():  # WS-14, WS s
     with pytest.raises(Denied) as caught:
         policy.may_register(caller, service("public", client_id="c2"))
     assert caught.value.message == "Cannot register services for another client: lab-one/c2:svc"
+
+
+@pytest.mark.parametrize(
+    ("workspace", "name", "allowed"),
+    [
+        ("public", "hypha-login", False),
+        ("ws-user-root", "admin-utils", False),
+        ("ws-user-root", "user-admin", False),
+        ("public", "hypha-login2", True),
+        ("lab-one", "hypha-login", True),
+    ],
+)
+def test_nobody_imitates_the_servers_own_services(workspace, name, allowed):  # AUTH-75
+    caller = Caller(root_user(), workspace, "c1")
+    target = service("public", workspace=workspace, name=name)
+    assert verdict(policy.may_register, caller, target) == (None if allowed else DENIED)
+
+
+@pytest.mark.parametrize(
+    ("workspace", "method", "allowed"),
+    [
+        ("*", "services.built-in.get_service", True),
+        ("*", "services.default.get_service", True),
+        ("*", "services.default.list_services", True),
+        ("*", "services.default.register_service", False),
+        ("*", "services.default.generate_token", False),
+        ("*", "services.default", False),
+        ("*", "services.default.get_service.x", False),
+        ("*", "services.hypha-login.start", False),
+        ("public", "services.hypha-login.start", True),
+        ("public", "services.hypha-login", True),
+        ("public", "services.queue.push", False),
+        ("lab-one", "services.hypha-login.start", False),
+        ("public", "services.", False),
+        ("public", "services", False),
+        ("*", "session.resolve", True),
+    ],
+)
+def test_what_a_visitor_may_call_who_is_only_there_to_log_in(workspace, method, allowed):  # AUTH-10
+    assert policy.may_log_in(workspace, method) is allowed
+
+
+@pytest.mark.parametrize(
+    ("user", "workspace", "wanted", "rests"),
+    [
+        (person("keeper"), LAB, R, True),
+        (person("keeper", RW), LAB, RW, False),
+        (person("keeper", RW), LAB, A, True),
+        (person("keeper", A), LAB, A, False),
+        (person("keeper", wildcard=RW), LAB, A, True),
+        (person("keeper", wildcard=A), LAB, A, False),
+        (person("guest", A), LAB, A, False),
+        (policy.enter(person("keeper"), LAB, "c1"), LAB, A, True),
+        (policy.enter(person("keeper"), LAB, "c1"), LAB, R, True),
+        (person("keeper"), Workspace("ws-user-keeper", ""), A, False),
+        (User("keeper"), Workspace("ws-user-keeper", ""), A, False),
+        (person("keeper", child=True), Workspace("ws-user-keeper", ""), A, True),
+    ],
+)
+def test_which_tokens_rest_on_ownership(user, workspace, wanted, rests):  # AUTH-112
+    assert policy.rests_on_ownership(user, workspace, wanted) is rests
+
+
+def test_ownership_that_has_ended():  # AUTH-112
+    assert policy.still_owned(person("keeper"), LAB)
+    assert policy.still_owned(person("keeper", child=True), LAB)
+    assert not policy.still_owned(person("keeper"), Workspace("lab-one", "", owners=["guest"]))
+    assert not policy.still_owned(person("keeper"), None)
+    inside = policy.enter(person("keeper"), LAB, "c1")
+    left = inside.scope.without(inside.scope.owned)
+    assert left.level("lab-one") is NONE
+    assert left.level("ws-user-keeper") is A
+    assert left.owned == frozenset()
 
 
 @pytest.mark.parametrize(("own", "there"), product((NONE, R, RW, A), (NONE, R, RW, A)))

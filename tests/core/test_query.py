@@ -36,6 +36,11 @@ def test_string_queries(query, expected):  # WS-31
     assert read(query) == expected
 
 
+def test_a_string_query_may_name_an_app():  # WS-31
+    assert parse_query("c1:svc@app", OWN) == Query(OWN, "c1", "svc", app_id="app")
+    assert parse_query("ws-b/svc@", OWN) == Query("ws-b", service_id="svc")
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

@@ -52,6 +52,7 @@ def test_the_stored_record_in_full():  # WS-12
         "app_id": "*",
         "service_schema": {"hi": FUNCTION, "nested": {"in_ner": FUNCTION}},
     }
+    assert register(description="d" * 1024).record["description"] == "d" * 1024
     assert (service.id, service.client, service.name) == ("ws-a/c1:hello", "ws-a/c1", "hello")
     assert service.size == len(json.dumps(service.record))
 

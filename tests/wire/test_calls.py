@@ -18,6 +18,7 @@ async def test_an_answer_reaches_the_call():  # WIRE-59
     assert await call.future == {"a": 1}
     await asyncio.sleep(0)
     assert len(calls) == 0
+    assert call.timer.cancelled()
 
 
 async def test_an_answer_without_a_value_is_none():

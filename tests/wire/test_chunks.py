@@ -173,6 +173,24 @@ def test_keys_that_are_none(store, key):
     assert store._partials == {}
 
 
+def test_the_longest_key(store):
+    store.create(ME, "k" * MAX_KEY)
+    store.put(ME, "k" * MAX_KEY, 0, b"x")
+    assert store.take(ME, "k" * MAX_KEY) == b"x"
+
+
+def test_the_idle_are_looked_for_once_a_second(store, clock):
+    store.create(ME, "a")
+    clock.now = IDLE_SECONDS
+    store.create(OTHER, "b")
+    clock.now += 0.5
+    store.sweep()
+    store.put(ME, "a", 0, b"late, but nobody has looked yet")
+    clock.now += 10 * IDLE_SECONDS
+    store.sweep()
+    assert store.size == 0
+
+
 @pytest.mark.parametrize(
     ("index", "data"), [("0", b"x"), (0, "text"), (0, None), (1.0, b"x"), (0, bytearray(b"x"))]
 )

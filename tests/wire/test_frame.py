@@ -2,7 +2,7 @@
 
 import msgpack
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hyphad.wire import frame
@@ -96,6 +96,35 @@ def test_a_stamp_is_as_good_as_fields(header, stamp):  # WIRE-41
     header = {key: value for key, value in header.items() if key not in stamp}
     packed = frame.head(header, frame.pairs(stamp), len(stamp))
     assert frame.unpack(packed) == {**header, **stamp}
+
+
+raw_pairs = st.lists(
+    st.tuples(
+        st.sampled_from(["type", "to", "from", "a", "b", "c"]) | st.integers(0, 2) | st.text("ab"),
+        packable,
+    ),
+    max_size=18,
+)
+
+
+@given(raw_pairs, st.sampled_from([0x80, 0xDE, 0xDF]), st.binary(max_size=20))
+def test_a_spliced_header_says_what_was_read_and_no_more(pairs, form, rest):  # WIRE-42, WIRE-45
+    """A key that stands twice must not be read one way here and another way there."""
+    if form == 0x80:
+        assume(len(pairs) <= 15)
+        start = bytes((0x80 | len(pairs),))
+    else:
+        start = bytes((form,)) + len(pairs).to_bytes(2 if form == 0xDE else 4, "big")
+    raw = start + b"".join(frame.pack(key) + frame.pack(value) for key, value in pairs)
+    header, offset, _ = frame.split(raw)
+    stamp = {"ws": "ws-a", "user": {"id": "u"}}
+    header = {key: value for key, value in header.items() if key not in stamp}
+    assume(header == dict(pairs))
+    spliced = frame.splice(raw + rest, offset, header, frame.pairs(stamp), 2)
+    assert frame.unpack(spliced) == {**header, **stamp}
+    unpacker = msgpack.Unpacker(strict_map_key=False)
+    unpacker.feed(spliced)
+    assert unpacker.read_map_header() == len(header) + 2, "no key stands twice"
 
 
 @pytest.mark.parametrize("count", [0, 1, 12, 13, 15, 16, 17, 300, 0xFFFC, 0xFFFD, 0xFFFF, 0x10000])

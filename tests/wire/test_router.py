@@ -147,6 +147,32 @@ async def test_a_forged_header_is_overwritten(world, to, forged):  # WIRE-42, AU
         assert "ctx" not in header
 
 
+TWICE = {
+    "from": (MANAGER, "ws-a/c1"),
+    "type": ("force-exit", "note"),
+    "to": ("ws-b/c3", "ws-a/c2"),
+}
+
+
+@pytest.mark.parametrize("key", sorted(TWICE))
+@pytest.mark.parametrize("long_form", [False, True])
+async def test_a_field_that_stands_twice_arrives_once(world, key, long_form):  # WIRE-42, WIRE-43
+    """What counts here is what arrives: a receiver that takes the first must not be misled."""
+    here = world()
+    sender, target, other = (here.join(a) for a in ("ws-a/c1", "ws-a/c2", "ws-b/c3"))
+    fields = {"type": "note", "to": "ws-a/c2", "from": "ws-a/c1"}
+    forged, true = TWICE[key]
+    pairs = b"".join(frame.pairs({name: value}) for name, value in fields.items() if name != key)
+    raw = frame.pairs({key: forged}) + pairs + frame.pairs({key: true})
+    start = b"\xdf\x00\x00\x00\x04" if long_form else b"\x84"
+    here.router.route(sender, start + raw)
+    [data] = target.transport.frames
+    assert data.count(frame.pack(key)) == 1
+    assert frame.pack(forged) not in data
+    assert frame.unpack(data)[key] == true
+    assert received(other) == []
+
+
 @pytest.mark.parametrize("key", sorted(frame.RESERVED))
 @pytest.mark.parametrize("to", ["ws-a/c2", "ws-b/c3", MANAGER, f"ws-a/{SERVER}", "*"])
 async def test_a_forged_extra_is_refused(world, key, to):  # WIRE-42
@@ -193,9 +219,11 @@ def test_all_but_the_identity_passes_byte_for_byte(world, headers, body):  # WIR
     async def run():
         here = world()
         sender, target = here.join("ws-a/c1"), here.join("ws-b/c2")
-        for header in headers:
-            packed = frame.pack({**header, "type": "note", "to": "ws-b/c2"})
-            here.router.route(sender, packed + body)
+        for number, header in enumerate(headers):
+            fields = {**header, "type": "note", "to": "ws-b/c2"}
+            if number % 2:
+                fields = {"from": "ws-a/c1", **fields}
+            here.router.route(sender, frame.pack(fields) + body)
         assert len(target.transport.frames) == len(headers)
         for header, data in zip(headers, target.transport.frames, strict=True):
             found, offset, _ = frame.split(data)
@@ -688,7 +716,7 @@ async def test_what_cannot_be_held_is_rejected_and_not_dropped(world):  # D-26
     assert rejection(sender) == ("ws-b/c2", "S", "Target peer ws-b/c2 is not connected")
 
 
-# what the router does not keep to yet: each mark goes with the fix
+# calls that stay open, links that are shut out, order over a restart
 
 
 async def test_a_call_that_sends_signs_of_life_is_still_open(world):  # WIRE-55, WIRE-60
