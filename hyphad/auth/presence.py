@@ -101,7 +101,8 @@ class Presence:
         if not self.router.detach(link):
             return
         self._discount(link)
-        self.registry.remove_client(link.address)
+        for service in self.registry.remove_client(link.address):
+            self.events.tell_public("service_removed", service)
         client_id = address.split_peer(link.address)[1]
         user_id = link.caller.user.effective_id
         if code not in GOODBYE_CODES:

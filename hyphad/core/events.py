@@ -33,6 +33,7 @@ MAX_RECORD_IN_EVENT = 64 * 1024
 MAX_SUBSCRIPTIONS = 1000
 
 Listener = Callable[[str, str, Any], None]
+PublicListener = Callable[[str, Any], None]
 
 
 class Subscriber(Protocol):
@@ -50,6 +51,7 @@ class Events:
         self._encode = encode
         self._subscribers: dict[tuple[str, str], dict[Subscriber, None]] = {}
         self._listeners: list[Listener] = []
+        self._public: dict[PublicListener, None] = {}
 
     def listen(self, listener: Listener) -> None:
         """Call `listener(workspace, type, data)` for every system event, inside the daemon."""
@@ -93,6 +95,20 @@ class Events:
         """`service_added` or `service_removed` with the record, or its summary if long (D-20)."""
         short = service.size <= MAX_RECORD_IN_EVENT
         self.emit(service.workspace, kind, service.record if short else service.summary())
+        self.tell_public(kind, service)
+
+    def tell_public(self, kind: str, service: Service) -> None:
+        """Only to those who listen to public services; not to the workspace."""
+        if self._public and service.visibility == "public" and not service.is_presence:
+            for tell in list(self._public):
+                tell(kind, service.summary())
+
+    def listen_public(self, tell: PublicListener) -> None:
+        """Call `tell(type, summary)` for public services of any workspace that come and go."""
+        self._public[tell] = None
+
+    def unlisten_public(self, tell: PublicListener) -> None:
+        self._public.pop(tell, None)
 
     def _remove(self, workspace: str, kind: str, subscriber: Subscriber) -> None:
         found = self._subscribers.get((workspace, kind))

@@ -3,7 +3,6 @@
 import html
 from pathlib import Path
 
-from hyphad import __version__
 from hyphad.web.base import BaseHandler
 
 CSP = (
@@ -35,11 +34,3 @@ class PageHandler(BaseHandler):
             text = text.replace("{{" + key + "}}", html.escape(value))
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(text)
-
-
-class Landing(PageHandler):
-    """`/`: hyphad runs, and how to go on from here."""
-
-    def get(self) -> None:
-        base = str(self.parts.info["public_base_url"])
-        self.page("index.html", version=__version__, url=base)

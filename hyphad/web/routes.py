@@ -5,8 +5,9 @@ from typing import Any
 from tornado.web import Application, StaticFileHandler
 
 from hyphad.web.base import NotFoundHandler
+from hyphad.web.console import console_routes
 from hyphad.web.health import health_routes
-from hyphad.web.pages import Landing, folder
+from hyphad.web.pages import folder
 from hyphad.web.parts import Parts
 from hyphad.web.websocket import WebSocketEndpoint
 
@@ -19,7 +20,7 @@ def application(parts: Parts) -> Application:
         (r"/ws", WebSocketEndpoint, given),
         *((path, handler, given) for path, handler in health_routes()),
         (r"/static/(.*)", StaticFileHandler, {"path": str(folder("static"))}),
-        (r"/", Landing, given),
+        *((path, handler, given) for path, handler in console_routes()),
     ]
     base = settings.base_path
     return Application(
