@@ -81,6 +81,12 @@ async def main(directory: Path) -> None:
 
     fill_up(filler)
     await db.close()
+    filler.unlink()
+    db = Database.open(data.database_file)
+    assert [record["n"] for record in WorkspaceTable(db).all()] == [4]
+    assert "second" in Revocations(db)
+
+    await db.close()
     fill_up(filler)
     try:
         Database.open(data.database_file)
@@ -91,8 +97,6 @@ async def main(directory: Path) -> None:
     filler.unlink()
 
     db = Database.open(data.database_file)
-    assert [record["n"] for record in WorkspaceTable(db).all()] == [4]
-    assert "second" in Revocations(db)
     fill_up(filler)
     try:
         await db.backup(directory / "copy.db")
