@@ -123,10 +123,14 @@ class Directory:
             self._put(workspace)
 
     async def change(self, workspace_id: str, edit: Callable[[Workspace], None]) -> Workspace:
-        """Apply `edit` to a copy, write it, then let it be seen; emits `workspace_changed`."""
+        """Apply `edit` to a copy, write it, then let it be seen; emits `workspace_changed`.
+
+        Raises `Invalid` for an edit after which the record would be refused at the next start.
+        """
         async with self._lock(workspace_id):
             changed = deepcopy(self.find(workspace_id))
             edit(changed)
+            Workspace.from_dict(changed.to_dict())  # What is written must be readable again.
             await self._table.save(_record(changed))
             self._saved.add(workspace_id)
             self._put(changed)
