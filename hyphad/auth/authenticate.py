@@ -98,6 +98,24 @@ class Authenticator:
         if token and not self.is_root_token(token):
             await self.hooks.prepare(token)
 
+    async def issue(
+        self, user: User, lifetime: float, *, version: int | None, jti: str | None = None
+    ) -> str:
+        """A new first-hand token, made by the operator's own function where there is one."""
+        if self.hooks.generate is not None:
+            return await self.hooks.generated(user, lifetime)
+        return self.tokens.mint(user, lifetime, version=version, jti=jti)
+
+    async def derive(self, user: User, lifetime: float, credential: Credential) -> str:
+        """A token for the same principal as another one, and ending with that."""
+        if self.hooks.generate is not None:
+            return await self.hooks.generated(user, lifetime)
+        return self.tokens.mint(user, lifetime, line=credential.family, version=credential.version)
+
+    def key_of(self, token: str, jti: str) -> str:
+        """What this token is listed and revoked under; `jti` if hyphad has made it."""
+        return jti if self.hooks.generate is None else _hash(token)
+
     def credential(self, token: str) -> Credential:
         """Verify a token of any kind. Raises `Unauthenticated`, `Blocked`."""
         if len(token) > MAX_TOKEN + len("Bearer "):

@@ -49,7 +49,55 @@ def _runtime_state(tables: "Tables") -> None:
     tables.table("meta").create({"key": str, "value": str}, pk="key")
 
 
-MIGRATIONS: list[Callable[["Tables"], None]] = [_runtime_state]
+def _identity(tables: "Tables") -> None:
+    """Accounts and what keeps them safe."""
+    tables.table("accounts").create(
+        {"id": str, "email": str, "record": str, "password": str}, pk="id"
+    )
+    tables.table("accounts").create_index(["email"], unique=True)
+    tables.table("codes").create(
+        {
+            "digest": str,
+            "purpose": str,
+            "expires_at": float,
+            "created_by": str,
+            "user_id": str,
+            "roles": str,
+        },
+        pk="digest",
+    )
+    tables.table("sessions").create(
+        {
+            "jti": str,
+            "user_id": str,
+            "kind": str,
+            "label": str,
+            "workspace": str,
+            "permission": str,
+            "address": str,
+            "created_at": float,
+            "expires_at": float,
+        },
+        pk="jti",
+    )
+    tables.table("sessions").create_index(["user_id"])
+    tables.table("throttle").create({"key": str, "failures": int, "last": float}, pk="key")
+    tables.table("audit").create(
+        {
+            "id": int,
+            "moment": float,
+            "event": str,
+            "outcome": str,
+            "actor": str,
+            "subject": str,
+            "address": str,
+            "detail": str,
+        },
+        pk="id",
+    )
+
+
+MIGRATIONS: list[Callable[["Tables"], None]] = [_runtime_state, _identity]
 
 
 def schema_of(connection: sqlite3.Connection) -> int:
