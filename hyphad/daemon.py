@@ -222,6 +222,8 @@ class Daemon:
         self._build_identity()
         self._build_services()
         self.presence.expect(self._presence_table.all())
+        loop = asyncio.get_running_loop()
+        loop.call_later(settings.reconnect_grace, self._presence_table.drop_unseen)
         self.directory.start()
         self.parts = Parts(
             settings=settings,
@@ -412,6 +414,7 @@ class Daemon:
         for peer in (self.manager, self.deputy):
             peer.exports.sweep()
         self.revocations.purge()
+        self.blocks.purge()
         self._sweeps[:] = [loop.call_later(interval, self._sweep)]
 
     async def _keep_backups(self) -> None:
