@@ -188,8 +188,17 @@ class Refused(Fault):
         self.quiet = quiet
 
 
+MAX_TEXT = 1500
+
+
 def describe(error: BaseException) -> str:
-    """The RPC text for any exception: a fault speaks for itself, a bug stays anonymous."""
-    if isinstance(error, Fault):
+    """The RPC text for any exception: a fault speaks for itself, a bug stays anonymous.
+
+    What a caller wrote is not repeated to it at any length.
+    """
+    if isinstance(error, RemoteError):
         return error.rpc_text
+    if isinstance(error, Fault):
+        text = error.rpc_text
+        return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
     return f"InternalError: hyphad failed to handle this call ({type(error).__name__}); see its log"

@@ -26,6 +26,7 @@ from hyphad.services.catalogue import Catalogue
 from hyphad.store.directory import Directory
 
 MAX_LISTED = 256
+MAX_ADDRESS = 300
 
 
 @dataclass
@@ -215,6 +216,7 @@ class Workspaces:
     ) -> str:
         """Ask a client whether it is alive: `pong`, or a sentence that says why not."""
         target = client_id if "/" in client_id else f"{caller.workspace}/{client_id}"
+        target = target[:MAX_ADDRESS]
         place = target.partition("/")[0]
         try:
             if place != caller.workspace:

@@ -29,7 +29,11 @@ _BROKEN = (ValueError, TypeError, msgpack.UnpackException, RecursionError)
 
 
 class BadFrame(Exception):
-    """Not a msgpack map in front, or a broken one."""
+    """Not a msgpack map in front, or a broken one; `header` is known if only the extra is broken."""
+
+    def __init__(self, reason: str, header: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.header = header
 
 
 def pack(value: Any) -> bytes:
@@ -107,6 +111,8 @@ def _split_any(data: bytes) -> tuple[dict[str, Any], int, bool]:
             clean = _extra_is_clean(unpacker)
         except UnicodeDecodeError:
             clean = False
+        except _BROKEN as error:
+            raise BadFrame(_reason(error), header) from None
     return header, offset, clean
 
 

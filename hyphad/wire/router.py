@@ -67,9 +67,12 @@ class Router:
             return None
         try:
             header, offset, clean = frame.split(data)
-        except frame.BadFrame:
+        except frame.BadFrame as error:
             log.debug("bad_frame client=%s size=%d", link.address, len(data))
-            return None
+            if error.header is None:
+                return None
+            text = f"Invalid message: the payload cannot be read ({error})"
+            return self._refuse(link, error.header, text)
         as_sent = header.get("to")
         flaw = self._flaw(link, header, clean)
         if flaw is not None:
@@ -172,7 +175,10 @@ class Router:
         """Reject towards the sender's session; without one the frame is dropped (WIRE-40, 52)."""
         session = header.get("session")
         log.info(
-            "refused client=%s to=%r reason=%r", link.address, str(header.get("to"))[:200], text
+            "refused client=%s to=%r reason=%r",
+            link.address,
+            str(header.get("to"))[:200],
+            text[:200],
         )
         if isinstance(session, str):
             to = header.get("to")

@@ -41,7 +41,7 @@ def pack(header: Any, extra: Any = None) -> bytes:
 
 def unpack(data: bytes) -> tuple[Frame, Any]:
     """The header and the extra of a frame; an empty extra where there is none."""
-    unpacker = msgpack.Unpacker(strict_map_key=False)
+    unpacker = msgpack.Unpacker(strict_map_key=False, unicode_errors="surrogateescape")
     unpacker.feed(data)
     parts = list(unpacker)
     return parts[0], parts[1] if len(parts) > 1 else {}
@@ -244,6 +244,10 @@ class RawClient:
                     if wanted(header, extra):
                         return self.frames.pop(index)
                 await self._wait()
+
+    async def taken(self, method: str, seconds: float = WAIT) -> tuple[Frame, Any]:
+        """Take the first call of a method."""
+        return await self.take(lambda header, _: header.get("method") == method, seconds)
 
     async def take_type(self, kind: str, seconds: float = WAIT) -> Frame:
         """Take the first message of a type."""

@@ -7,7 +7,6 @@ import secrets
 
 import pytest
 import websockets
-
 from coroutines import until
 from hubs import FLAGS, ROOT_TOKEN
 from rawclient import RawClient, Refused

@@ -4,7 +4,6 @@ import asyncio
 
 import msgpack
 import pytest
-
 from rawclient import RawClient, Rejected, pack
 from tickets import ticket
 
@@ -60,7 +59,7 @@ async def test_a_call_carries_the_truth_about_its_sender(two):  # WIRE-38, WIRE-
 async def test_a_forged_header_has_no_effect(two, forged):  # WIRE-42, WIRE-110
     async with two as (one, far, _):
         await one.begin("services.x.f", to=far.address, header=forged)
-        header, _ = await far.take(lambda h, e: h.get("method") == "services.x.f")
+        header, _ = await far.taken("services.x.f")
         assert header["from"] == one.address
         assert header["ws"] == one.workspace
         assert header["user"]["id"] == one.info["user"]["id"]
@@ -106,7 +105,7 @@ async def test_a_name_given_twice_does_not_hide_a_forgery(two):  # WIRE-42
             msgpack.packb(key) + msgpack.packb(value) for key, value in pairs
         )
         await one.socket.send(data)
-        header, _ = await far.take(lambda h, e: h.get("method") == "services.x.f")
+        header, _ = await far.taken("services.x.f")
         assert header["from"] == one.address
         assert header["user"]["id"] == one.info["user"]["id"]
 
@@ -131,7 +130,7 @@ async def test_both_forms_of_an_address(two, form):  # WIRE-44, WIRE-48
     async with two as (_, far, near):
         to = near.client_id if form == "bare" else near.address
         await far.begin("services.x.f", to=to)
-        header, _ = await near.take(lambda h, e: h.get("method") == "services.x.f")
+        header, _ = await near.taken("services.x.f")
         assert header["to"] == near.address
         near.serving["services.x.g"] = lambda: "answered"
         assert await far.call("services.x.g", to=to) == "answered"
@@ -175,7 +174,7 @@ async def test_types_that_are_the_servers_own(two, kind, to):  # WIRE-43, WS-63
         sender = one if to == "peer" else near
         await sender.send({"type": kind, "to": target, "data": {"id": "two"}})
         await sender.send({"type": kind, "to": target, "session": "s1"})
-        header, extra = await sender.take(lambda h, e: h.get("method") == "s1.reject")
+        _, extra = await sender.taken("s1.reject")
         text = extra["args"][0]["_rvalue"]
         assert text == f"PermissionError: Invalid message: type '{kind}' is the server's"
         await far.settle()
@@ -195,7 +194,7 @@ async def test_the_manager_is_one_peer_for_all(two):  # WIRE-79, WIRE-47
     async with two as (one, far, _):
         for raw in (one, far):
             session = await raw.begin("services.built-in.ping", "ping")
-            header, _ = await raw.take(lambda h, e: h.get("method") == f"{session}.resolve")
+            header, _ = await raw.taken(f"{session}.resolve")
             assert header["from"] == raw.manager
             assert header["to"] == raw.address
             assert header["ws"] == raw.workspace
@@ -237,7 +236,7 @@ async def test_a_broadcast_into_another_workspace_is_refused(two):  # WIRE-44, W
     async with two as (one, far, _):
         await far.subscribe("news")
         await one.send({"type": "news", "to": "ws-user-tess/*", "session": "s"})
-        _, extra = await one.take(lambda h, e: h.get("method") == "s.reject")
+        _, extra = await one.taken("s.reject")
         assert extra["args"][0]["_rvalue"] == (
             "PermissionError: Permission denied: cannot broadcast to workspace ws-user-tess"
         )
@@ -246,7 +245,7 @@ async def test_a_broadcast_into_another_workspace_is_refused(two):  # WIRE-44, W
 
 
 async def test_a_read_only_client_cannot_broadcast(two, hub):  # WIRE-51, AUTH-26
-    async with two as (one, far, near):
+    async with two as (_, far, near):
         await near.subscribe("news")
         config = {"permission": "read"}
         token = await far.call("services.default.generate_token", config)
@@ -254,7 +253,7 @@ async def test_a_read_only_client_cannot_broadcast(two, hub):  # WIRE-51, AUTH-2
         for to in ("*", "ws-user-tess/*"):
             await reader.send({"type": "news", "to": to})
             await reader.send({"type": "news", "to": to, "session": "s"})
-            _, extra = await reader.take(lambda h, e: h.get("method") == "s.reject")
+            _, extra = await reader.taken("s.reject")
             assert extra["args"][0]["_rvalue"] == (
                 "PermissionError: Read-only client ws-user-tess/ro cannot broadcast messages. "
                 "Only point-to-point messages are allowed for read-only clients."
@@ -285,7 +284,7 @@ async def test_a_method_cannot_be_broadcast(two):  # WIRE-91
 async def test_a_target_that_never_was(two, to):  # WIRE-52, WIRE-54, WIRE-112
     async with two as (one, _, _):
         session = await one.begin("services.x.f", to=to)
-        header, extra = await one.take(lambda h, e: h.get("method") == f"{session}.reject", 1)
+        header, extra = await one.taken(f"{session}.reject", 1)
         full = to if "/" in to else f"{one.workspace}/{to}"
         assert header["from"] == full
         assert header["to"] == one.address

@@ -5,7 +5,6 @@ import time
 
 import jwt
 import pytest
-
 from rawclient import RawClient
 from tickets import ticket
 
