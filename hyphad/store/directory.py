@@ -117,6 +117,10 @@ class Directory:
 
     async def add(self, workspace: Workspace) -> None:
         """Create or replace a workspace; on disk when this returns."""
+        await asyncio.shield(self._add(workspace))
+
+    async def _add(self, workspace: Workspace) -> None:
+        """Not to be cut off between disk and memory by a caller that goes away."""
         async with self._lock(workspace.id):
             await self._table.save(_record(workspace))
             self._saved.add(workspace.id)
@@ -139,6 +143,9 @@ class Directory:
 
     async def remove(self, workspace_id: str) -> Workspace:
         """Delete for good; on disk when this returns. Raises `NotFound`."""
+        return await asyncio.shield(self._remove(workspace_id))
+
+    async def _remove(self, workspace_id: str) -> Workspace:
         async with self._lock(workspace_id):
             workspace = self.find(workspace_id)
             await self._table.delete(workspace_id)

@@ -10,7 +10,6 @@ as it was before the load, else it exits with 1.
 import argparse
 import asyncio
 import json
-import os
 import random
 import sys
 import tempfile
@@ -164,7 +163,7 @@ async def _state(daemon: Hyphad) -> dict[str, float]:
         "services": status["services"],
         "workspaces": status["workspaces"],
         "tasks": health["tasks"]["active"],
-        "descriptors": len(os.listdir(f"/proc/{daemon.process.pid}/fd")),
+        "descriptors": len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir())),
     }
 
 
