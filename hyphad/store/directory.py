@@ -131,6 +131,9 @@ class Directory:
 
         Raises `Invalid` for an edit after which the record would be refused at the next start.
         """
+        return await asyncio.shield(self._change(workspace_id, edit))
+
+    async def _change(self, workspace_id: str, edit: Callable[[Workspace], None]) -> Workspace:
         async with self._lock(workspace_id):
             changed = deepcopy(self.find(workspace_id))
             edit(changed)
