@@ -75,9 +75,9 @@ class Presence:
         old = self.router.attach(link)
         if old is not None:
             self._discount(old)
-            self.events.drop(old.workspace, old)
+            subscriptions = self.events.drop(old.workspace, old)
             if link.resumed:
-                self.events.subscribe(link.workspace, old.subscriptions, link)
+                self.events.subscribe(link.workspace, subscriptions, link)
             old.close(1001, "Superseded by a newer connection")
             old.end()
         self._clients.setdefault(link.workspace, {})[link.address] = link

@@ -29,7 +29,7 @@ _BROKEN = (ValueError, TypeError, msgpack.UnpackException, RecursionError)
 
 
 class BadFrame(Exception):
-    """Not a msgpack map in front, or a broken one; `header` is known if only the extra is broken."""
+    """Not a msgpack map in front, or a broken one; `header` where only the extra is broken."""
 
     def __init__(self, reason: str, header: dict[str, Any] | None = None) -> None:
         super().__init__(reason)
