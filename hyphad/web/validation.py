@@ -1,0 +1,120 @@
+"""Values checked against a schema that a stranger wrote, with bounded effort (MCP-30).
+
+    flaw = Checker(schema).flaw({"name": 5})
+    flaw.message   # "5 is not of type 'string'"
+
+Schemas come from whoever registers a service, values from whoever calls it; together they must
+not hold up the daemon. Patterns are not matched (a regular expression may take forever), nothing is
+fetched from elsewhere, and a check that takes too many steps is given up: the provider then judges
+for itself. `jsonschema` is loaded on the first use.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hyphad.web.schemas import Schema, mapped
+
+log = logging.getLogger(__name__)
+
+MAX_STEPS = 20_000
+MAX_UNIQUE = 1000
+MAX_TEXT = 500
+_UNBOUNDED = ("pattern", "patternProperties", "format", "$schema", "$id")
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with a value: the sentence, the path to the place, the schema it broke."""
+
+    message: str
+    path: str
+    schema: Any
+
+
+class _TooMuch(Exception):
+    """The check has taken its steps."""
+
+
+class Checker:
+    """One schema, ready to check values."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._validator: Any = None
+        self._steps = 0
+
+    def flaw(self, value: Any) -> Flaw | None:
+        """The most telling flaw of a value, or None where there is none, or nobody can say."""
+        self._steps = 0
+        try:
+            if self._validator is None:
+                self._validator = self._build()
+            return self._worst(value)
+        except _TooMuch:
+            log.warning("schema_too_costly steps=%d", MAX_STEPS)
+        except Exception as error:  # a schema that is none, in one of many ways
+            log.info("schema_unusable reason=%r", f"{type(error).__name__}: {error}"[:200])
+        return None
+
+    def _worst(self, value: Any) -> Flaw | None:
+        from jsonschema.exceptions import best_match
+
+        error = best_match(self._validator.iter_errors(value))
+        if error is None:
+            return None
+        path = ".".join(str(part) for part in error.absolute_path)
+        return Flaw(_short(error.message), path, error.schema)
+
+    def _build(self) -> Any:
+        from jsonschema import Draft202012Validator
+        from jsonschema.validators import extend
+        from referencing import Registry
+
+        checks = Draft202012Validator.VALIDATORS
+        counted = {name: self._counted(name, check) for name, check in checks.items()}
+        made: Any = extend(Draft202012Validator, counted)  # type: ignore[no-untyped-call]
+        return made(bounded(self._schema), registry=Registry())
+
+    def _counted(self, name: str, check: Any) -> Any:
+        def step(validator: Any, limit: Any, value: Any, schema: Any) -> Iterator[Any] | None:
+            self._steps += 1
+            if self._steps > MAX_STEPS:
+                raise _TooMuch
+            if name == "uniqueItems" and isinstance(value, list) and len(value) > MAX_UNIQUE:
+                return None
+            found: Iterator[Any] | None = check(validator, limit, value, schema)
+            return found
+
+        return step
+
+
+def bounded(schema: Any) -> Any:
+    """The schema without what has no bound on its effort, or would send us elsewhere."""
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: value for key, value in schema.items() if key not in _UNBOUNDED}
+    if "patternProperties" in schema:
+        for rest in ("additionalProperties", "unevaluatedProperties"):
+            made.pop(rest, None)
+    return mapped(made, bounded)
+
+
+def _short(message: str) -> str:
+    """A sentence about a value, without the whole of a long value."""
+    if len(message) <= MAX_TEXT:
+        return message
+    return f"{message[: MAX_TEXT // 2]} ... {message[-MAX_TEXT // 2 :]}"
+
+
+def expectation(flaw: Flaw) -> str:
+    """For an agent: where the flaw is, and what is expected there."""
+    place = f"At: {flaw.path}. " if flaw.path else ""
+    schema = flaw.schema
+    if not isinstance(schema, dict):
+        return place.strip()
+    shown = {key: value for key, value in schema.items() if not key.startswith("$")}
+    text = json.dumps(shown, default=str)
+    return f"{place}Expected: {text}" if len(text) <= 2 * MAX_TEXT else place.strip()
