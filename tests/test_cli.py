@@ -93,8 +93,8 @@ def test_a_command_of_two_words_is_found_and_its_group_explained(capsys, monkeyp
 
     commands = [*COMMANDS, Command("user add", "", add, arguments), Command("user list", "", add)]
     monkeypatch.setattr(cli, "COMMANDS", commands)
-    assert main(["user", "add", "ann", "--data-dir", "/d"]) == 0
-    assert capsys.readouterr().out == "adding ann in /d\n"
+    assert main(["user", "add", "lab", "--data-dir", "/d"]) == 0
+    assert capsys.readouterr().out == "adding lab in /d\n"
     assert main(["user"]) == 2
     assert "user is a group of commands: user add, user list" in capsys.readouterr().err
     assert main(["user", "ad"]) == 2
