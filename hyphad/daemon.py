@@ -49,11 +49,14 @@ from hyphad.store.presence import PresenceTable
 from hyphad.store.queues import QueueTable
 from hyphad.store.revocations import Revocations
 from hyphad.store.workspaces import WorkspaceTable
+from hyphad.web.counts import Counts
 from hyphad.web.gateway import Gateway
 from hyphad.web.identity import Identities
 from hyphad.web.local import local_application
 from hyphad.web.parts import Parts
 from hyphad.web.routes import application
+from hyphad.web.server import Server
+from hyphad.web.static import BadMount
 from hyphad.wire.chunks import ChunkStore
 from hyphad.wire.link import FlowLimits
 from hyphad.wire.peer import Peer
@@ -132,12 +135,10 @@ class Daemon:
     def _listen(self) -> None:
         for sock in self._sockets:
             sock.listen(BACKLOG)
-        self._http = HTTPServer(
+        self._http = Server(
             self.application,
             ssl_options=self._tls,
-            xheaders=bool(self.settings.trusted_proxies),
-            trusted_downstream=self.settings.trusted_proxies,
-            max_body_size=self.settings.max_body_bytes,
+            trusted_proxies=self.settings.trusted_proxies,
             max_header_size=128 << 10,
             idle_connection_timeout=300,
         )
@@ -225,6 +226,8 @@ class Daemon:
         loop = asyncio.get_running_loop()
         loop.call_later(settings.reconnect_grace, self._presence_table.drop_unseen)
         self.directory.start()
+        counts = Counts()
+        self.events.listen(counts.happened)
         self.parts = Parts(
             settings=settings,
             info=self.info,
@@ -238,12 +241,16 @@ class Daemon:
             deputy=self.deputy,
             catalogue=self.catalogue,
             identities=self._identities(),
-            gateway=Gateway(self.catalogue, self.manager, self.deputy),
+            gateway=Gateway(self.catalogue, self.manager, self.deputy, counts),
+            counts=counts,
             ready=lambda: self.ready,
             started=time.time(),
             take_over=_fast_websocket(settings, self.admission),
         )
-        self.application = application(self.parts)
+        try:
+            self.application = application(self.parts)
+        except BadMount as error:
+            raise StartFailed(str(error)) from None
 
     def _identities(self) -> Identities:
         """Who sends HTTP requests; pages of our own public address may use the cookie."""

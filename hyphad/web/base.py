@@ -1,44 +1,65 @@
-"""What every HTTP answer has in common: CORS, the error body, the methods it allows.
+"""What every HTTP answer has in common: who asks, CORS, the error body, the methods it allows.
 
-Written once and inherited by all handlers (HTTP-32, HTTP-65, D-2).
+Written once and inherited by all handlers (HTTP-32, HTTP-56, HTTP-65).
 """
 
+import asyncio
+import gzip
 import json
 import logging
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
 from hyphad.core.errors import Fault
+from hyphad.core.records import Caller
+from hyphad.web.cors import preflight, set_cors
+from hyphad.web.failures import Failure, Refusal, failure_of
+from hyphad.web.identity import COOKIE, Identity, origin_of
 from hyphad.web.parts import Parts
 
 log = logging.getLogger(__name__)
 
-METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
-REQUEST_HEADERS = (
-    "Accept, Accept-Encoding, Accept-Language, Authorization, Content-Encoding, Content-Language, "
-    "Content-Type, Inference-Header-Content-Length, Last-Event-ID, Mcp-Protocol-Version, "
-    "Mcp-Session-Id, Origin, Range, X-Requested-With"
-)
-EXPOSED_HEADERS = (
-    "Accept-Encoding, Accept-Ranges, Content-Disposition, Content-Length, Content-Range, "
-    "Content-Type, ETag, Inference-Header-Content-Length, Mcp-Session-Id, Origin, Range, "
-    "Retry-After"
-)
+WORTH_COMPRESSING = 1000
+COMPRESS_ASIDE = 1 << 20
+COMPRESSION_LEVEL = 4
+LINGER_BYTES = 16 << 20
 
 
 class BaseHandler(RequestHandler):
-    """A handler with the parts of the daemon at hand."""
+    """A handler with the parts of the daemon at hand.
 
+    `kind` is the family of requests that the metrics count it in.
+    """
+
+    kind = "other"
     parts: Parts
 
-    def initialize(self, parts: Parts, **_: Any) -> None:
-        self.parts = parts
+    def initialize(self, **given: Any) -> None:
+        self.parts = given["parts"]
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "hyphad")
         self.set_header("X-Content-Type-Options", "nosniff")
         set_cors(self)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who asks. Raises `Unauthenticated`, `Denied`; a cookie that has expired is cleared."""
+        identity = self.parts.identities.of(self.request)
+        if identity.stale_cookie:
+            self.set_cookie(COOKIE, "", path="/", max_age=0)
+            if self.request.method not in ("GET", "HEAD", "OPTIONS") and self._sends_json():
+                raise Refusal(401, identity.stale_cookie, bare=True)
+        return identity
+
+    def caller(self, workspace: str) -> Caller:
+        """On whose behalf a URL of that workspace is called (HTTP-51)."""
+        request = self.request
+        found = self.parts.identities.enter(self.identity, workspace)
+        return replace(found, remote=str(request.remote_ip), origin=origin_of(request))
 
     def compute_etag(self) -> str | None:
         """Answers are not cached unless a handler says so: a call has side effects (HTTP-59)."""
@@ -50,41 +71,107 @@ class BaseHandler(RequestHandler):
 
     def options(self, *_: str, **__: str) -> None:
         """A preflight needs no credential and no routing."""
-        preflight(self)
+        if not preflight(self):
+            raise HTTPError(405)
 
     def reply(self, value: Any, status: int = 200) -> None:
         """JSON as the platform writes it: compact, UTF-8, no charset parameter (HTTP-1)."""
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
-        self.finish(to_json(value))
+        self.send(to_json(value).encode())
+
+    def send(self, body: bytes) -> None:
+        """Finish with a body, compressed if it is long and the client takes that (HTTP-66)."""
+        if len(body) >= WORTH_COMPRESSING:
+            self.add_header("Vary", "Accept-Encoding")
+            if takes_gzip(self):
+                self.set_header("Content-Encoding", "gzip")
+                body = gzip.compress(body, COMPRESSION_LEVEL, mtime=0)
+        self.finish(body)
+
+    async def send_long(self, body: bytes) -> None:
+        """As `send`; what takes long to compress does not hold up others."""
+        if len(body) < COMPRESS_ASIDE or not takes_gzip(self):
+            self.send(body)
+            return
+        self.add_header("Vary", "Accept-Encoding")
+        self.set_header("Content-Encoding", "gzip")
+        self.finish(await asyncio.to_thread(gzip.compress, body, 1))
+
+    def fail(self, failure: Failure, finish: bool = True) -> None:
+        """The one error body (HTTP-57)."""
+        set_cors(self)
+        for name, text in failure.headers.items():
+            self.set_header(name, text)
+        self.set_status(failure.status)
+        self.set_header("Content-Type", "application/json")
+        self.write(to_json(failure.body()))
+        if finish:
+            self.finish()
+
+    def failure(self, error: BaseException) -> Failure:
+        """How this error is answered; handlers may add what they know."""
+        return failure_of(error, self.parts.settings.expose_detailed_errors)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """One JSON body for every error; nothing of the inside gets out (HTTP-56, AUTH-124)."""
+        """Errors that Tornado raises; nothing of the inside gets out (AUTH-124)."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        set_cors(self)
         if status_code == 405:
-            self.set_header("Allow", allowed_methods(self))
+            headers = {"Allow": allowed_methods(self)}
+            self.fail(Failure(405, "Method Not Allowed", bare=True, headers=headers))
+            return
+        detail = self._reason
         if isinstance(error, HTTPError) and error.log_message:
             detail = error.log_message % error.args if error.args else error.log_message
-        else:
-            detail = self._reason
-        self.reply({"success": False, "detail": detail}, status_code)
+        elif error is not None and not isinstance(error, HTTPError):
+            detail = failure_of(error).detail
+        self.fail(Failure(status_code, detail))
 
     def _handle_request_exception(self, e: BaseException) -> None:
         if isinstance(e, Fault) and not self._finished and not self._headers_written:
-            self.reply({"success": False, "detail": e.rpc_text}, e.status)
+            self.clear()
+            self.fail(self.failure(e))
             return
         super()._handle_request_exception(e)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """A traceback only for a fault of ours."""
-        if not isinstance(value, HTTPError):
+        if not isinstance(value, HTTPError | Fault):
             log.error(
                 "request_failed method=%s path=%s",
                 self.request.method,
                 self.request.path,
                 exc_info=(typ, value, tb),
             )
+
+    def _sends_json(self) -> bool:
+        return media_type(self.request.headers.get("Content-Type", "")) == "application/json"
+
+
+class DrainingHandler(BaseHandler):
+    """A handler that sees bodies come in, and may turn a request down before the body is there.
+
+    What the client is still sending is then read and dropped for a while: a connection that is
+    closed at once takes the answer with it.
+    """
+
+    streams_body = True
+    _dropped = 0
+
+    async def refuse(self, failure: Failure) -> None:
+        """Answer now; the request is over when its body is, or has been long enough."""
+        headers = self.request.headers
+        if "Transfer-Encoding" not in headers and headers.get("Content-Length", "0") == "0":
+            self.fail(failure)
+            return
+        self.set_header("Connection", "close")
+        self.fail(failure, finish=False)
+        await self.flush()
+
+    def drop(self, chunk: bytes) -> None:
+        self._dropped += len(chunk)
+        if self._dropped > LINGER_BYTES and not self._finished:
+            self.finish()
 
 
 class NotFoundHandler(BaseHandler):
@@ -93,11 +180,25 @@ class NotFoundHandler(BaseHandler):
     def prepare(self) -> None:
         if self.request.method != "OPTIONS":
             path = self.request.path.lstrip("/")
-            self.reply({"success": False, "detail": f"File not found: {path[:200]}"}, 404)
+            raise Refusal(404, f"File not found: {path[:200]}")
 
 
 def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def media_type(content_type: str) -> str:
+    """The media type alone, in lower case (HTTP-44)."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def takes_gzip(handler: RequestHandler) -> bool:
+    accepted = handler.request.headers.get("Accept-Encoding", "").lower()
+    for item in accepted.split(","):
+        name, _, quality = item.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0")
+    return False
 
 
 def allowed_methods(handler: RequestHandler) -> str:
@@ -110,26 +211,3 @@ def allowed_methods(handler: RequestHandler) -> str:
 
 def _implements(handler: RequestHandler, name: str) -> bool:
     return getattr(type(handler), name) is not getattr(RequestHandler, name)
-
-
-def set_cors(handler: RequestHandler) -> None:
-    """Any origin may read answers; credentials only for configured origins (D-2)."""
-    settings = handler.application.settings
-    origin = handler.request.headers.get("Origin")
-    allowed: list[str] = settings.get("allow_origins", ["*"])
-    if origin is not None and origin in allowed:
-        handler.set_header("Access-Control-Allow-Origin", origin)
-        handler.set_header("Access-Control-Allow-Credentials", "true")
-    elif "*" in allowed:
-        handler.set_header("Access-Control-Allow-Origin", "*")
-    if allowed != ["*"]:
-        handler.set_header("Vary", "Origin")
-    handler.set_header("Access-Control-Expose-Headers", EXPOSED_HEADERS)
-
-
-def preflight(handler: RequestHandler) -> None:
-    handler.set_header("Access-Control-Allow-Methods", METHODS)
-    handler.set_header("Access-Control-Allow-Headers", REQUEST_HEADERS)
-    handler.set_header("Access-Control-Max-Age", "600")
-    handler.set_header("Content-Type", "text/plain; charset=utf-8")
-    handler.finish("OK")

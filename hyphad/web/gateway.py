@@ -11,7 +11,8 @@ the user on whose behalf it is (D-10).
 
 import difflib
 import inspect
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ from hyphad.core.errors import (
 )
 from hyphad.core.records import Caller, Service
 from hyphad.services.catalogue import Catalogue
+from hyphad.web.counts import Counts
+from hyphad.web.failures import Refusal
 from hyphad.wire import frame, values
 from hyphad.wire.local import LocalFunction, LocalService
 from hyphad.wire.peer import Packed, Peer
@@ -40,16 +43,13 @@ CONNECTION_ONLY = frozenset(
 _INFO_KEYS = ("id", "name", "type", "description", "docs", "app_id", "config")
 
 
-class NoSuchMember(NotFound):
+class NoSuchMember(Refusal):
     """The service has nothing of that name (HTTP-53); `near` has names that are like it."""
 
     def __init__(self, path: str, near: list[str] | None = None) -> None:
-        super().__init__(f"{path} not found.")
+        hint = f"Did you mean {' or '.join(near)}?" if near else None
+        super().__init__(404, f"{path} not found.", hint)
         self.near = near or []
-
-    @property
-    def rpc_text(self) -> str:
-        return self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,9 @@ class Function:
 class Gateway:
     """Finds and calls services for whoever is not an RPC client itself."""
 
-    def __init__(self, catalogue: Catalogue, manager: Peer, deputy: Peer) -> None:
+    def __init__(self, catalogue: Catalogue, manager: Peer, deputy: Peer, counts: Counts) -> None:
         self._catalogue = catalogue
+        self._counts = counts
         self._manager = manager
         self._deputy = deputy
         info = catalogue.manager_info()
@@ -86,7 +87,7 @@ class Gateway:
             raise NotFound(f"Service not found: {workspace}/*:{service_part}@*")
         return await self._catalogue.resolve(caller, f"{workspace}/{service_part}", {"mode": mode})
 
-    async def member(self, caller: Caller, service: Service, path: str) -> Any:
+    async def member(self, service: Service, path: str) -> Any:
         """A `Function`, or the plain value at a dotted path. Raises `NoSuchMember` (HTTP-53)."""
         local = self._local(service)
         if local is not None:
@@ -98,6 +99,21 @@ class Gateway:
             method = f"services.{service.name}.{path}"
             return Function(path, method, schema if isinstance(schema, dict) else None)
         return await self._fetched_member(service, path, keys)
+
+    async def function(self, service: Service, keys: list[str]) -> Function | None:
+        """The function at a path of keys, if there is one."""
+        if any("." in key for key in keys):
+            return None
+        local = self._local(service)
+        if local is None and service.record["service_schema"]:
+            found = _walk(service.record["service_schema"], keys)
+            if not (isinstance(found, dict) and found.get("type") == "function"):
+                return None
+        try:
+            member = await self.member(service, ".".join(keys))
+        except NoSuchMember:
+            return None
+        return member if isinstance(member, Function) else None
 
     async def call(
         self,
@@ -113,7 +129,7 @@ class Gateway:
         A generator comes back as its descriptor: read it with `stream`. `timeout` is in seconds
         without a sign of life. Raises `TimedOut` also, and at once, where the provider goes away.
         """
-        function = await self.member(caller, service, path)
+        function = await self.member(service, path)
         if not isinstance(function, Function):
             raise BadCall(f"{path} is not a function")
         return await self.invoke(caller, service, function, args, kwargs, timeout)
@@ -129,6 +145,27 @@ class Gateway:
     ) -> Any:
         """As `call`, with a function that `member` has found."""
         kwargs = {key: value for key, value in kwargs.items() if key != "context"}
+        started = time.perf_counter()
+        outcome = "error"
+        try:
+            result = await self._invoke(caller, service, function, args, kwargs, timeout)
+            outcome = "ok"
+        except TimedOut:
+            outcome = "timeout"
+            raise
+        finally:
+            self._counts.called(outcome, time.perf_counter() - started)
+        return result
+
+    async def _invoke(
+        self,
+        caller: Caller,
+        service: Service,
+        function: Function,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        timeout: float,
+    ) -> Any:
         if function.local is not None:
             return await _call_local(caller, function.local, args, kwargs)
         try:
@@ -142,10 +179,12 @@ class Gateway:
             )
         except (TimedOut, PeerGone) as error:
             raise _timed_out(service, function, error) from None
+        except OverflowError:
+            raise Refusal(400, "An integer of more than 64 bits cannot be sent") from None
 
     async def stream(
         self, caller: Caller, service: Service, generator: Any, timeout: float = CALL_SECONDS
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """The items of a generator that `call` has returned.
 
         It is closed at the provider when the iteration ends early.
@@ -170,7 +209,7 @@ class Gateway:
             except PeerGone:
                 raise PeerGone(f"Client disconnected: {service.client}") from None
             finally:
-                await items.aclose()  # type: ignore[attr-defined]
+                await items.aclose()
 
     # members
 
@@ -189,13 +228,13 @@ class Gateway:
         found = _walk({**self._described(service), **local.members}, keys)
         if isinstance(found, LocalFunction):
             return Function(path, f"services.{service.name}.{path}", found.schema, found)
-        return _value(found, path, local.members)
+        return _copy(_value(found, path, local.members))
 
     async def _fetched_member(self, service: Service, path: str, keys: list[str]) -> Any:
         """What the record does not tell: a constant, or a member of a service without schema."""
         described = self._described(service)
         if keys[0] in described:
-            found = _walk(described, keys)
+            found = _copy(_walk(described, keys))
         else:
             api = await self._catalogue.fetch(service)
             found = _walk(api, keys)
@@ -254,6 +293,17 @@ def _plain(value: Any) -> Any:
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Fault(f"The result cannot be sent: {error}") from None
     return frame.unpack(packed)
+
+
+def _copy(value: Any) -> Any:
+    """A value out of a record, for others to change; functions in it become descriptors."""
+
+    def special(item: Any) -> Any:
+        if isinstance(item, LocalFunction):
+            return {"_rtype": "method", "_rschema": item.schema}
+        raise TypeError(f"Unsupported data type: {type(item).__name__}")
+
+    return frame.unpack(frame.pack_with(value, special))
 
 
 def _walk(found: Any, keys: Iterable[str]) -> Any:

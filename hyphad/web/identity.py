@@ -5,7 +5,7 @@
 
 An `Authorization` header decides alone and must be valid. The cookie of the login page counts only
 where no page of another site can have caused the request (AUTH-87); one that is no longer valid
-is ignored, and `stale_cookie` tells the handler to clear it.
+is ignored; `stale_cookie` then says why, and tells the handler to clear it.
 """
 
 import base64
@@ -18,15 +18,17 @@ from tornado.httputil import HTTPServerRequest
 from hyphad.auth.authenticate import Authenticator, Blocked, Credential
 from hyphad.auth.tokens import strip_bearer
 from hyphad.core import address, policy
-from hyphad.core.errors import Denied, NotFound, Unauthenticated
-from hyphad.core.identity import Permission, Scope, User
+from hyphad.core.errors import Denied, Unauthenticated
+from hyphad.core.identity import ANONYMOUS_HTTP, Permission, Scope, User
 from hyphad.core.records import Caller, Workspace
 from hyphad.store.directory import Directory
+from hyphad.web.failures import Refusal
 
 COOKIE = "access_token"
+_REMEMBERED = "hyphad_identity"
 ANONYMOUS_WORKSPACE = "ws-anonymous"
 VISITOR = User(
-    "anonymouz-http",
+    ANONYMOUS_HTTP,
     ("anonymous",),
     Scope({ANONYMOUS_WORKSPACE: Permission.READ}, ANONYMOUS_WORKSPACE),
 )
@@ -39,15 +41,7 @@ class Identity:
     user: User
     credential: Credential | None = None
     from_cookie: bool = False
-    stale_cookie: bool = False
-
-
-class WorkspaceUnknown(NotFound):
-    """The workspace of the URL does not exist; the text is upstream's (HTTP-51)."""
-
-    @property
-    def rpc_text(self) -> str:
-        return self.message
+    stale_cookie: str | None = None
 
 
 class Identities:
@@ -73,6 +67,12 @@ class Identities:
 
     def of(self, request: HTTPServerRequest) -> Identity:
         """The identity of a request. Raises `Unauthenticated`, or `Denied` for who is blocked."""
+        known: Identity | None = request.__dict__.get(_REMEMBERED)
+        if known is None:
+            known = request.__dict__[_REMEMBERED] = self._read(request)
+        return known
+
+    def _read(self, request: HTTPServerRequest) -> Identity:
         self._authenticator.check_blocked("ip", str(request.remote_ip))
         if "Authorization" in request.headers:
             token = header_token(request)
@@ -87,8 +87,8 @@ class Identities:
             return Identity(found.user, found.credential, from_cookie=True)
         except Blocked:
             raise
-        except (Unauthenticated, Denied):
-            return self._visitor(stale_cookie=True)
+        except (Unauthenticated, Denied, Refusal) as error:
+            return self._visitor(stale_cookie=error.message)
 
     def of_token(self, token: str) -> Identity:
         """The identity of a token that came by another way than a header."""
@@ -101,7 +101,7 @@ class Identities:
     def enter(self, identity: Identity, workspace: str) -> Caller:
         """The caller that an identity is in a URL of `workspace`.
 
-        Raises `WorkspaceUnknown` for a general token where there is no such workspace.
+        Raises `Refusal` with 404 for a general token where there is no such workspace.
         """
         credential = identity.credential
         if credential is None:
@@ -111,24 +111,32 @@ class Identities:
         user = credential.user
         found = self._find(user, workspace)
         if found is None:
-            raise WorkspaceUnknown(f"Workspace '{workspace}' not found")
+            raise Refusal(404, f"Workspace '{workspace}' not found")
         if workspace == "public" or policy.entry_level(user, found) >= Permission.READ:
             return self._caller(credential, *self._inside(user, found))
         if user.scope.level(user.home) >= Permission.READ:
             return self._caller(credential, user, user.home)
         return self._caller(credential, user, ANONYMOUS_WORKSPACE)
 
+    def inside(self, identity: Identity, workspace: str) -> Caller:
+        """The caller inside a workspace that it may read, wherever its token would put it."""
+        credential, found = identity.credential, self._directory.get(workspace)
+        if credential is None or found is None:
+            return self.enter(identity, workspace)
+        return self._caller(credential, *self._inside(credential.user, found))
+
     def _identity(self, token: str) -> Identity:
         credential = self._authenticator.credential(token)
         special = credential.user.scope.specialised
         if special:
-            raise Denied(
+            raise Refusal(
+                403,
                 f"Specialized token with scopes {special} cannot be used for general workspace "
-                "access. This token can only be used for its intended purpose."
+                "access. This token can only be used for its intended purpose.",
             )
         return Identity(credential.user, credential)
 
-    def _visitor(self, stale_cookie: bool = False) -> Identity:
+    def _visitor(self, stale_cookie: str | None = None) -> Identity:
         if not self._visitors:
             raise Unauthenticated("Authentication required")
         return Identity(VISITOR, stale_cookie=stale_cookie)
@@ -208,6 +216,11 @@ def cookie_token(request: HTTPServerRequest) -> str | None:
         return None
     morsel = request.cookies.get(COOKIE)
     return (morsel.value or None) if morsel is not None else None
+
+
+def origin_of(request: HTTPServerRequest) -> str:
+    """Scheme, host and port under which the client reaches this server."""
+    return f"{request.protocol}://{request.host}"
 
 
 def _is_own(origin: str, request: HTTPServerRequest) -> bool:

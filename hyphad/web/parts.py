@@ -11,6 +11,7 @@ from hyphad.config import Settings
 from hyphad.core.registry import Registry
 from hyphad.services.catalogue import Catalogue
 from hyphad.store.directory import Directory
+from hyphad.web.counts import Counts
 from hyphad.web.gateway import Gateway
 from hyphad.web.identity import Identities
 from hyphad.wire.peer import Peer
@@ -35,6 +36,7 @@ class Parts:
     catalogue: Catalogue
     identities: Identities
     gateway: Gateway
+    counts: Counts
     ready: Callable[[], bool]
     started: float = 0.0
     take_over: Callable[..., Awaitable[None]] | None = None

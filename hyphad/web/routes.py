@@ -2,32 +2,67 @@
 
 from typing import Any
 
-from tornado.web import Application, StaticFileHandler
-
+from hyphad.web.apps import AppHandler, AppRedirect
 from hyphad.web.base import NotFoundHandler
+from hyphad.web.calls import ServiceCall, ServiceInfo, ServiceList
 from hyphad.web.console import console_routes
 from hyphad.web.health import health_routes
+from hyphad.web.info import InstalledApps, ServerConfig, WorkspaceInfo
+from hyphad.web.limits import Gate
+from hyphad.web.metrics import Exporter
+from hyphad.web.openapi import Document, DocumentPage
 from hyphad.web.pages import folder
 from hyphad.web.parts import Parts
+from hyphad.web.site import Site
+from hyphad.web.static import FileHandler, mount_routes
+from hyphad.web.transport import RpcEndpoint
 from hyphad.web.websocket import WebSocketEndpoint
 
+W = r"/([^/]+)"  # a workspace
+S = r"/([^/]+)"  # a service: [client:]name[@app]
 
-def application(parts: Parts) -> Application:
-    """The Tornado application; `base_path` stands before every route."""
+
+def application(parts: Parts) -> Site:
+    """The Tornado application; `base_path` stands before every route.
+
+    Raises `BadMount` for a static mount that cannot be used.
+    """
     settings = parts.settings
     given = {"parts": parts}
-    table: list[tuple[Any, ...]] = [
-        (r"/ws", WebSocketEndpoint, given),
-        *((path, handler, given) for path, handler in health_routes()),
-        (r"/static/(.*)", StaticFileHandler, {"path": str(folder("static"))}),
-        *((path, handler, given) for path, handler in console_routes()),
+    files = str(folder("static"))
+    table: list[tuple[str, Any]] = [
+        # clients
+        (r"/ws", WebSocketEndpoint),
+        (r"/rpc", RpcEndpoint),
+        # services
+        (W + r"/services/?", ServiceList),
+        (W + "/services" + S + "/?", ServiceInfo),
+        (W + "/services" + S + r"/openapi\.json", Document),
+        (W + "/services" + S + r"/docs", DocumentPage),
+        (W + "/services" + S + r"/([^/]+)", ServiceCall),
+        # applications
+        (W + r"/apps/?", InstalledApps),
+        (W + "/apps" + S, AppRedirect),
+        (W + "/apps" + S + r"/(.*)", AppHandler),
+        # the server
+        *health_routes(),
+        (r"/metrics", Exporter),
+        (r"/assets/config\.json", ServerConfig),
+        (W + r"/info", WorkspaceInfo),
+        # pages
+        *console_routes(),
     ]
-    base = settings.base_path
-    return Application(
-        [(base + route[0], *route[1:]) for route in table],
+    static = [
+        (r"/static/(.*)", FileHandler, {"path": files}),
+        (r"/assets/(hypha-rpc-websocket\.m?js)", FileHandler, {"path": files}),
+        *mount_routes(settings.static_mounts),
+    ]
+    routes = [*static, *((path, handler, given) for path, handler in table)]
+    return Site(
+        [(settings.base_path + route[0], *route[1:]) for route in routes],
+        Gate(settings, parts.identities, parts.authenticator, parts.router.links),
+        given,
         default_handler_class=NotFoundHandler,
-        default_handler_args=given,
         allow_origins=settings.allow_origins,
         websocket_max_message_size=settings.max_frame_bytes,
-        log_function=lambda handler: None,
     )

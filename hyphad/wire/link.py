@@ -48,7 +48,7 @@ class FlowLimits:
 
 
 class Link:
-    """A live connection of `caller`."""
+    """A live connection of `caller`; a `parked` one has lost its stream and may come back."""
 
     __slots__ = (
         "_drained",
@@ -70,6 +70,7 @@ class Link:
         "loop",
         "open_calls",
         "opened",
+        "parked",
         "remote",
         "resumed",
         "stamp",
@@ -95,6 +96,7 @@ class Link:
         self.transport = transport
         self.limits = limits
         self.alive = True
+        self.parked = False
         self.resumed = resumed
         self.remote = remote
         self.close_code: int | None = None

@@ -1,0 +1,193 @@
+"""OpenAPI 3.1 of a service, made of its record, and a page that shows it offline (MCP-95, MCP-96).
+
+The provider is not asked: what it registered says everything. Nested functions become paths with
+dots; definitions are moved to `components`, where names cannot clash.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hyphad.core.records import Service
+from hyphad.web.base import to_json
+from hyphad.web.calls import ServiceCall
+from hyphad.web.failures import Refusal
+from hyphad.web.pages import CSP, folder
+from hyphad.web.schemas import Schema, input_schema, mapped
+
+SCALARS = ("string", "integer", "number", "boolean")
+ERROR = {"$ref": "#/components/responses/Error"}
+_REFERENCE = re.compile(r"#/(?:\$defs|definitions)/([^/]+)")
+_NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Document(ServiceCall):
+    """`.../openapi.json`. A function that is really called so wins."""
+
+    kind = "info"
+    key = "openapi.json"
+
+    async def get(self, workspace: str, service_part: str) -> None:  # type: ignore[override]
+        await self._show(workspace, service_part)
+
+    async def post(self, workspace: str, service_part: str) -> None:  # type: ignore[override]
+        await super().post(workspace, service_part, self.key)
+
+    def head(self, workspace: str, service_part: str) -> Any:  # type: ignore[override]
+        return self.get(workspace, service_part)
+
+    async def _show(self, workspace: str, service_part: str) -> None:
+        _, service = await self.find(workspace, service_part)
+        own = service.record["service_schema"] or {}
+        if self.key in own:
+            await super().get(workspace, service_part, self.key)
+            return
+        if not self.parts.settings.enable_openapi:
+            raise Refusal(
+                404, f"{self.key} not found.", "OpenAPI is switched off (enable_openapi)."
+            )
+        self.present(workspace, service_part, service)
+
+    def present(self, workspace: str, service_part: str, service: Service) -> None:
+        base = str(self.parts.info["public_base_url"])
+        document = describe(service, f"{base}/{workspace}/services/{service_part}")
+        body = to_json(document).encode()
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        self.set_header("ETag", etag)
+        if self.request.headers.get("If-None-Match") == etag:
+            self.set_status(304)
+            self.finish()
+            return
+        self.set_header("Content-Type", "application/json")
+        self.send(body)
+
+
+class DocumentPage(Document):
+    """`.../docs`: the same for people, without anything from the internet."""
+
+    kind = "page"
+    key = "docs"
+
+    def present(self, workspace: str, service_part: str, service: Service) -> None:
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Security-Policy", CSP)
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Cache-Control", "no-cache")
+        self.send((folder("static") / "openapi.html").read_bytes())
+
+
+def describe(service: Service, url: str) -> dict[str, Any]:
+    """The OpenAPI document of a service that is found at `url`."""
+    record = service.record
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
+    for path, function in functions(record["service_schema"] or {}):
+        paths[f"/{path}"] = _operations(path, function, schemas)
+    config = record.get("config") or {}
+    texts = (record.get("description"), record.get("docs"))
+    public = config.get("visibility") == "public"
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": record.get("name") or service.name,
+            "version": str(config.get("version") or "0.0.0"),
+            "description": "\n\n".join(text for text in texts if isinstance(text, str) and text),
+        },
+        "servers": [{"url": url}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "responses": {"Error": _error_response()},
+        },
+        "security": [{}, {"bearer": []}] if public else [{"bearer": []}],
+    }
+
+
+def functions(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Functions of a `service_schema` with their dotted paths."""
+    for name, member in schema.items():
+        if not isinstance(member, dict):
+            continue
+        if member.get("type") == "function":
+            function = member.get("function")
+            yield prefix + name, function if isinstance(function, dict) else {}
+        elif not isinstance(member.get("type"), str):
+            yield from functions(member, f"{prefix}{name}.")
+
+
+def _operations(path: str, function: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    known = isinstance(function.get("parameters"), dict)
+    shape = input_schema(function)
+    name = f"{_NAME.sub('_', path)}_args"
+    schemas[name] = _moved(shape, name, schemas)
+    text = function.get("description")
+    text = text if isinstance(text, str) else ""
+    about = {"summary": text.strip().partition("\n")[0], "description": text}
+    about = {key: value for key, value in about.items() if value}
+    body = {
+        "required": bool(shape.get("required")),
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
+    }
+    responses = {
+        "200": {"description": "Result", "content": {"application/json": {"schema": {}}}},
+        **dict.fromkeys(("400", "403", "404", "500"), ERROR),
+    }
+    operation = {**about, "operationId": path, "requestBody": body, "responses": responses}
+    operations: dict[str, Any] = {"post": operation}
+    if known and all(_is_scalar(schema) for schema in shape["properties"].values()):
+        needed = shape.get("required", [])
+        parameters = [
+            _parameter(key, schema, key in needed) for key, schema in shape["properties"].items()
+        ]
+        operations["get"] = {
+            **about,
+            "operationId": f"{path}_get",
+            "parameters": parameters,
+            "responses": responses,
+        }
+    return operations
+
+
+def _parameter(name: str, schema: Schema, required: bool) -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": name, "in": "query", "required": required}
+    if isinstance(schema.get("description"), str) and schema["description"]:
+        parameter["description"] = schema["description"]
+    parameter["schema"] = {key: item for key, item in schema.items() if key != "description"}
+    return parameter
+
+
+def _is_scalar(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.get("type") in SCALARS
+
+
+def _moved(schema: Any, name: str, schemas: dict[str, Any]) -> Any:
+    """The schema with its definitions moved to `schemas` under prefixed names."""
+    if not isinstance(schema, dict):
+        return schema
+    for place in ("$defs", "definitions"):
+        own = schema.get(place)
+        if isinstance(own, dict):
+            for key, item in own.items():
+                schemas[f"{name}.{_NAME.sub('_', key)}"] = _moved(item, name, schemas)
+    made = mapped(schema, lambda inner: _moved(inner, name, schemas))
+    made.pop("$defs", None)
+    made.pop("definitions", None)
+    made.pop("$schema", None)
+    reference = made.get("$ref")
+    if isinstance(reference, str):
+        found = _REFERENCE.fullmatch(reference)
+        target = f"{name}.{_NAME.sub('_', found[1])}" if found else name
+        made["$ref"] = f"#/components/schemas/{target}"
+    return made
+
+
+def _error_response() -> dict[str, Any]:
+    properties = {
+        "success": {"type": "boolean"},
+        "detail": {"type": "string"},
+        "hint": {"type": "string"},
+    }
+    schema = {"type": "object", "properties": properties}
+    return {"description": "Error", "content": {"application/json": {"schema": schema}}}

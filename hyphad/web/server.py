@@ -1,0 +1,181 @@
+"""An HTTP server whose clients must get on: headers within 10 s, bodies without long pauses (D-19).
+
+It also knows who is really asking: `X-Forwarded-For` and `-Proto` count only where the peer is one
+of the configured proxies (AUTH-107).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+
+log = logging.getLogger(__name__)
+
+HEADER_SECONDS = 10.0
+BODY_SECONDS = 30.0
+LOOK_SECONDS = 2.0
+UNLIMITED = 1 << 60
+
+_TOO_SLOW = b'{"success":false,"detail":"The request did not arrive in time."}'
+_ANSWER = (
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Access-Control-Allow-Origin: *\r\nContent-Length: %d\r\n\r\n%s"
+) % (len(_TOO_SLOW), _TOO_SLOW)
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a connection's current request has come. `since` is when it last moved."""
+
+    since: float
+    phase: str = "first"
+    answered: bool = False
+
+
+class Server(HTTPServer):
+    """Tornado's HTTP server with deadlines. Bodies have no bound here: handlers set theirs."""
+
+    def initialize(  # type: ignore[override]
+        self, request_callback: Any, *, trusted_proxies: list[str], **kwargs: Any
+    ) -> None:
+        super().initialize(request_callback, max_body_size=UNLIMITED, **kwargs)
+        self._proxies = [ip_network(name, strict=False) for name in trusted_proxies]
+        self._progress: dict[Any, _Progress] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        """A connection waits for its next request."""
+        loop = asyncio.get_running_loop()
+        progress = self._progress.get(server_conn)
+        if progress is None:
+            progress = self._progress[server_conn] = _Progress(loop.time())
+            if self._timer is None:
+                self._timer = loop.call_later(LOOK_SECONDS, self._look)
+        else:
+            progress.phase, progress.answered = "idle", False
+        inner = super().start_request(server_conn, request_conn)
+        return _Watched(inner, progress, request_conn, self._proxies)
+
+    def on_close(self, server_conn: object) -> None:
+        self._progress.pop(server_conn, None)
+        super().on_close(server_conn)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        super().stop()
+
+    def _look(self) -> None:
+        """Close the connections whose request does not get on."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._timer = loop.call_later(LOOK_SECONDS, self._look) if self._progress else None
+        for connection, progress in list(self._progress.items()):
+            stream = connection.stream
+            started = bool(getattr(stream, "_read_buffer_size", 0))
+            if progress.phase == "idle" and started:
+                progress.phase, progress.since = "first", now
+            elif progress.phase == "first" and progress.since < now - HEADER_SECONDS:
+                self._end(stream, started)
+            elif progress.phase == "body" and progress.since < now - BODY_SECONDS:
+                self._end(stream, not progress.answered)
+
+    @staticmethod
+    def _end(stream: Any, tell: bool) -> None:
+        log.info("too_slow remote=%s", stream.socket and stream.socket.getpeername()[:1])
+        if tell and not stream.closed():
+            stream.write(_ANSWER).add_done_callback(lambda done: done.exception())
+        stream.close()
+
+
+class _Watched(HTTPMessageDelegate):
+    """Notes the progress of one request, and who sent it, on the way to the application."""
+
+    def __init__(
+        self,
+        inner: HTTPMessageDelegate,
+        progress: _Progress,
+        connection: HTTPConnection,
+        proxies: list[Network],
+    ) -> None:
+        self._inner = inner
+        self._progress = progress
+        self._connection = connection
+        self._proxies = proxies
+        self._loop = asyncio.get_running_loop()
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        if self._proxies:
+            self._see_through_proxy(headers)
+        self._moved("body")
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self._moved("body")
+        wait = self._inner.data_received(chunk)
+        return None if wait is None else self._taken(wait)
+
+    async def _taken(self, wait: Awaitable[None]) -> None:
+        """While the application does not take more, the client is not the slow one."""
+        self._moved("held")
+        await wait
+        self._moved("body")
+
+    def finish(self) -> None:
+        self._moved("done")
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        self._moved("done")
+        self._inner.on_connection_close()
+
+    def _moved(self, phase: str) -> None:
+        self._progress.phase = phase
+        self._progress.since = self._loop.time()
+
+    def _see_through_proxy(self, headers: HTTPHeaders) -> None:
+        context: Any = self._connection.context  # type: ignore[attr-defined]
+        if not hasattr(context, "peer"):
+            context.peer, context.peer_protocol = context.remote_ip, context.protocol
+        context.remote_ip, context.protocol = context.peer, context.peer_protocol
+        if not _is_in(context.peer, self._proxies):
+            return
+        forwarded = headers.get_list("X-Forwarded-For")
+        for item in reversed(",".join(forwarded).split(",")):
+            address = item.strip()
+            try:
+                ip_address(address)
+            except ValueError:
+                break
+            context.remote_ip = address
+            if not _is_in(address, self._proxies):
+                break
+        scheme = headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
+        if scheme in ("http", "https"):
+            context.protocol = scheme
+
+
+def _is_in(address: str, networks: list[Network]) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)

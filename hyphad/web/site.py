@@ -1,0 +1,156 @@
+"""The Tornado application: every request passes the gate, then its body keeps within bounds."""
+
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.web import Application, RequestHandler, stream_request_body
+
+from hyphad.web.base import DrainingHandler
+from hyphad.web.failures import Failure
+from hyphad.web.limits import Gate
+from hyphad.web.parts import Parts
+
+access = logging.getLogger("hyphad.access")
+
+_SECRETS = ("token", "access_token", "reconnection_token", "key", "secret", "password", "code")
+
+
+@stream_request_body
+class RefusalHandler(DrainingHandler):
+    """Says why a request goes no further."""
+
+    def initialize(self, **given: Any) -> None:
+        super().initialize(**given)
+        self._failure: Failure = given["failure"]
+
+    async def prepare(self) -> None:
+        await self.refuse(self._failure)
+
+    def data_received(self, chunk: bytes) -> None:
+        self.drop(chunk)
+
+    def _end(self, *_: str) -> None:
+        if not self._finished:
+            self.finish()
+
+    get = head = post = put = patch = delete = options = _end  # type: ignore[assignment]
+
+
+class Site(Application):
+    """Routes behind a gate. Handlers that stream bodies take longer ones than others do."""
+
+    def __init__(
+        self, routes: list[Any], gate: Gate, given: dict[str, Any], **settings: Any
+    ) -> None:
+        super().__init__(
+            routes, log_function=self._finished, default_handler_args=given, **settings
+        )
+        self._gate = gate
+        self._given = given
+        self._parts: Parts = given["parts"]
+
+    def find_handler(  # type: ignore[override]
+        self, request: HTTPServerRequest, **kwargs: Any
+    ) -> HTTPMessageDelegate:
+        failure = self._gate.refusal(request)
+        if failure is not None:
+            return self.refuse(request, failure)
+        return super().find_handler(request, **kwargs)
+
+    def get_handler_delegate(  # type: ignore[override]
+        self,
+        request: HTTPServerRequest,
+        target_class: type[RequestHandler],
+        target_kwargs: dict[str, Any] | None = None,
+        path_args: list[bytes] | None = None,
+        path_kwargs: dict[str, bytes] | None = None,
+    ) -> HTTPMessageDelegate:
+        inner: HTTPMessageDelegate = super().get_handler_delegate(
+            request, target_class, target_kwargs, path_args, path_kwargs
+        )
+        headers = request.headers
+        has_body = "Content-Length" in headers or "Transfer-Encoding" in headers
+        if not has_body or target_class is RefusalHandler:
+            return inner
+        streams = getattr(target_class, "streams_body", False)
+        bounds = self._parts.settings
+        limit = bounds.max_body_bytes if streams else bounds.max_call_body_bytes
+        length = headers.get("Content-Length", "")
+        if length.isdigit() and int(length) > limit:
+            return self.refuse(request, too_large(limit))
+        return inner if streams else _Bounded(self, request, inner, limit)
+
+    def refuse(self, request: HTTPServerRequest, failure: Failure) -> HTTPMessageDelegate:
+        """A delegate that answers with a failure, whatever was asked for."""
+        given = {**self._given, "failure": failure}
+        return super().get_handler_delegate(request, RefusalHandler, given)
+
+    def _finished(self, handler: RequestHandler) -> None:
+        request, status = handler.request, handler.get_status()
+        kind = getattr(handler, "kind", "other")
+        self._parts.counts.answered(kind, status, request.request_time())
+        if self._parts.settings.access_log:
+            access.info(
+                "request remote=%s method=%s uri=%s status=%d ms=%.1f",
+                request.remote_ip,
+                request.method,
+                without_secrets(request),
+                status,
+                1000 * request.request_time(),
+            )
+
+
+class _Bounded(HTTPMessageDelegate):
+    """A body that is gathered in memory, and refused once it is longer than it may be."""
+
+    def __init__(
+        self, site: Site, request: HTTPServerRequest, inner: HTTPMessageDelegate, limit: int
+    ) -> None:
+        self._site = site
+        self._request = request
+        self._inner = inner
+        self._limit = limit
+        self._size = 0
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        self._started = (start_line, headers)
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        within = self._size <= self._limit
+        self._size += len(chunk)
+        if within and self._size > self._limit:
+            self._inner.on_connection_close()
+            self._inner = self._site.refuse(self._request, too_large(self._limit))
+            return self._inner.headers_received(*self._started)
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        self._inner.on_connection_close()
+
+
+def too_large(limit: int) -> Failure:
+    return Failure(413, f"Request body too large: at most {limit} bytes are accepted here.")
+
+
+def without_secrets(request: HTTPServerRequest) -> str:
+    """The path and query as they may stand in a log (HTTP-101)."""
+    query = "&".join(
+        part if part.partition("=")[0].lower() not in _SECRETS else f"{part.partition('=')[0]}=***"
+        for part in request.query.split("&")
+        if part
+    )
+    return f"{request.path}?{query}" if query else request.path
