@@ -258,9 +258,15 @@ class Router:
                 link.open_calls, old.open_calls = old.open_calls, None
             calls, subscriptions = self.away.back(link.address)
             self.events.subscribe(link.workspace, subscriptions, link)
-            for call in calls:
-                link.send(call.data)
+            self._hand_over(link, calls)
         return old
+
+    def _hand_over(self, link: Link, calls: list[HeldCall]) -> None:
+        """Deliver what was held for a client that is back, as if it came now."""
+        for call in calls:
+            if call.session is not None and call.sender.partition("/")[0] != link.workspace:
+                link.note_call(call.sender, str(call.session))
+            link.send(call.data)
 
     def detach(self, link: Link) -> bool:
         """Take a link out unless a newer one has its place; tells callers elsewhere (WIRE-55)."""
@@ -282,8 +288,7 @@ class Router:
         """A freshly started client has registered a service again: deliver what waited for it."""
         link = self.links.get(client)
         if link is not None:
-            for call in self.away.registered(client, service):
-                link.send(call.data)
+            self._hand_over(link, self.away.registered(client, service))
 
     def peer_not_found(self, caller: str, session: str, gone: str) -> None:
         """Tell a caller in another workspace that the peer it called has left (WIRE-55)."""

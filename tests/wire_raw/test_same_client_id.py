@@ -86,6 +86,7 @@ async def test_a_reconnection_token_wins_at_once(hub):  # WIRE-33
         info = await watch.call("services.default.get_service_info", "d:svc")
         assert info["id"] == "ws-user-dan/d:svc"
         await watch.send({"type": "my-event", "to": "*", "data": 1})
+        await second.send_text({"type": "ping"})
         assert (await second.take_type("my-event"))["data"] == 1
         await watch.settle()
         assert watch.frames == []
@@ -108,6 +109,7 @@ async def test_calls_in_flight_survive_a_resumption(hub):  # WIRE-33, WIRE-55
         await second.send(reply, {"args": ["late"]})
         assert await caller.answer(session) == "late"
         again = await caller.begin("services.x.f", to=second.address)
+        await second.send_text({"type": "ping"})
         await second.take(lambda h, e: h.get("session") == again)
         await second.close()
         assert (await caller.take_type("peer_not_found"))["session"] == again
@@ -220,6 +222,7 @@ async def test_frames_for_a_client_between_two_connections(make_hyphad):  # WIRE
         await until(lambda: "disconnected client=ws-user-max/m" in daemon.log)
         sessions = [await caller.begin("services.x.f", n, to=first.address) for n in range(20)]
         second = await RawClient.open(daemon.ws_url, "m", register=False, reconnection_token=token)
+        await second.send_text({"type": "ping"})
         got = [await second.take(lambda h, e: h.get("method") == "services.x.f") for _ in sessions]
         assert [extra["args"][0] for _, extra in got] == list(range(20))
         await second.close()
