@@ -322,7 +322,14 @@ def _check(layer: Layer) -> None:
 
 
 def _agree(values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
-    """Settings that go together, or exclude each other. Raises `ConfigError`."""
+    """What a schema cannot say: addresses, what goes together, what excludes each other.
+
+    Raises `ConfigError`.
+    """
+    proxies = values["trusted_proxies"]
+    if not all(_is_network(name) for name in proxies):
+        place = sources["trusted_proxies"]
+        raise ConfigError(_complaint(OPTIONS["trusted_proxies"], proxies, place))
     for key, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
         if values[key] and not values[other]:
             raise ConfigError(f"{sources[key]}: {key} is set; https needs {other} as well")
@@ -331,6 +338,16 @@ def _agree(values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
             f"{sources['root_token_file']}: root_token_file is set, but so is root_token "
             f"({sources['root_token']}); keep one of them"
         )
+
+
+def _is_network(name: str) -> bool:
+    from ipaddress import ip_network  # of use to few
+
+    try:
+        ip_network(name, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _complaint(option: Option, value: Any, place: str) -> str:

@@ -82,9 +82,9 @@ SECTIONS: list[tuple[str, list[Option]]] = [
             ),
             Option(
                 "trusted_proxies",
-                _LIST,
+                {**_LIST, "description": "a list of IP addresses or networks like 10.0.0.0/8"},
                 [],
-                "IP addresses of the reverse proxies whose X-Forwarded-For is believed.",
+                "Addresses or networks of reverse proxies whose X-Forwarded-For is believed.",
             ),
             Option(
                 "allow_origins",

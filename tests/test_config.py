@@ -143,6 +143,7 @@ def test_every_option_can_be_set_by_flag_environment_and_file(key, toml, tmp_pat
         "static_mounts": "/a:b",
         "startup_functions": "a.py:f",
         "server_id": "one",
+        "trusted_proxies": "10.0.0.0/8",
         "root_token": GOOD_TOKEN,
         "root_token_file": str(tmp_path / "kept"),
         "env_file": str(tmp_path / "kept"),
@@ -290,11 +291,13 @@ def test_an_env_file_that_is_missing_is_refused(tmp_path):
         ("base_path", "/a?b", "a path such as / or /hub"),
         ("server_id", "my server", "1 to 64 letters, digits, - or _"),
         ("static_mounts", "docs:./docs", "a list of /name:folder"),
+        ("trusted_proxies", "proxy", "a list of IP addresses or networks like 10.0.0.0/8"),
+        ("trusted_proxies", "10.0.0.0/99", "a list of IP addresses or networks like 10.0.0.0/8"),
         ("startup_functions", "start.py", "a list of FILE.py:FUNCTION or MODULE:FUNCTION"),
     ],
 )
 def test_a_bad_value_is_named_with_its_place_and_what_is_allowed(key, text, words, toml):
-    shown = text if key not in ("static_mounts", "startup_functions") else [text]
+    shown = [text] if OPTIONS[key].schema["type"] == "array" else text
     variable = f"HYPHAD_{key.upper()}"
     said = refused(environ={variable: text})
     assert said.startswith(f"environment variable {variable}: {key} = ")
@@ -426,6 +429,11 @@ def test_lists_of_flags_part_at_commas_and_spaces_but_paths_do_not():
     )
     assert settings.allow_origins == ["http://a", "http://b", "http://c", "http://d"]
     assert settings.static_mounts == ["/a:my folder", "/b:x,y"]
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "::1", "10.1.2.3/8", "fd00::/8"])
+def test_proxies_are_addresses_or_networks(name):  # AUTH-107
+    assert load({"trusted_proxies": [name]}, {}).trusted_proxies == [name]
 
 
 def test_lists_belong_to_one_settings_object():
