@@ -10,10 +10,11 @@ is ignored; `stale_cookie` then says why, and tells the handler to clear it.
 
 import base64
 import binascii
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest
 
 from hyphad.auth.authenticate import Authenticator, Blocked, Credential
 from hyphad.auth.tokens import strip_bearer
@@ -26,6 +27,7 @@ from hyphad.web.failures import Refusal
 
 COOKIE = "access_token"
 _REMEMBERED = "hyphad_identity"
+_GIVEN = "hyphad_token"
 ANONYMOUS_WORKSPACE = "ws-anonymous"
 VISITOR = User(
     ANONYMOUS_HTTP,
@@ -74,6 +76,9 @@ class Identities:
 
     def _read(self, request: HTTPServerRequest) -> Identity:
         self._authenticator.check_blocked("ip", str(request.remote_ip))
+        token = getattr(request.connection, _GIVEN, None)
+        if token is not None:
+            return self._identity(token)
         if "Authorization" in request.headers:
             token = header_token(request)
             return self._identity(token) if token else self._visitor()
@@ -197,7 +202,11 @@ def header_token(request: HTTPServerRequest) -> str | None:
     Basic without a password, or unreadable, counts as no credential (HTTP-60).
     Raises `Unauthenticated` for other schemes.
     """
-    text = request.headers.get("Authorization", "").strip()
+    return _token_of(request.headers.get("Authorization", ""))
+
+
+def _token_of(line: str) -> str | None:
+    text = line.strip()
     if not text:
         return None
     scheme, _, rest = text.partition(" ")
@@ -208,6 +217,23 @@ def header_token(request: HTTPServerRequest) -> str | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     return pair.partition(":")[2].strip() or None
+
+
+def give_token(connection: HTTPConnection, token: str) -> None:
+    """Have the request that is coming in on a connection decided by this token."""
+    setattr(connection, _GIVEN, token)
+
+
+def tokens_in(headers: HTTPHeaders) -> list[str]:
+    """Tokens that a request may be about to show, in whatever place."""
+    shown = []
+    for line in headers.get_list("Authorization"):
+        with suppress(Unauthenticated):
+            shown.append(_token_of(line))
+    for line in headers.get_list("Cookie"):
+        pairs = (pair.strip().partition("=") for pair in line.split(";"))
+        shown += [value for name, _, value in pairs if name == COOKIE]
+    return [token for token in shown if token]
 
 
 def cookie_token(request: HTTPServerRequest) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tornado.httputil import (
+    HTTPConnection,
     HTTPHeaders,
     HTTPMessageDelegate,
     HTTPServerRequest,
@@ -13,8 +14,10 @@ from tornado.httputil import (
 )
 from tornado.web import Application, RequestHandler, stream_request_body
 
+from hyphad.auth.authenticate import Authenticator
 from hyphad.web.base import DrainingHandler
 from hyphad.web.failures import Failure
+from hyphad.web.identity import give_token, tokens_in
 from hyphad.web.limits import Gate
 from hyphad.web.parts import Parts
 
@@ -56,6 +59,12 @@ class Site(Application):
         self._gate = gate
         self._given = given
         self._parts: Parts = given["parts"]
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        inner = super().start_request(server_conn, request_conn)
+        return _Prepared(inner, request_conn, self._parts.authenticator)
 
     def find_handler(  # type: ignore[override]
         self, request: HTTPServerRequest, **kwargs: Any
@@ -106,6 +115,46 @@ class Site(Application):
                 status,
                 1000 * request.request_time(),
             )
+
+
+class _Prepared(HTTPMessageDelegate):
+    """Lets the operator's own token functions, which may be coroutines, have their say first.
+
+    The token that `get_token` finds stands for what the request says itself (AUTH-89, AUTH-90).
+    """
+
+    def __init__(
+        self, inner: HTTPMessageDelegate, connection: HTTPConnection, authenticator: Authenticator
+    ) -> None:
+        self._connection = connection
+        self._authenticator = authenticator
+        self._inner = inner
+        self.data_received = inner.data_received  # type: ignore[method-assign]
+        self.finish = inner.finish  # type: ignore[method-assign]
+        self.on_connection_close = inner.on_connection_close  # type: ignore[method-assign]
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        hooks = self._authenticator.hooks
+        if hooks.parse is None and hooks.get is None:
+            return self._inner.headers_received(start_line, headers)
+        return self._ask(start_line, headers)
+
+    async def _ask(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> None:
+        path = start_line.path if isinstance(start_line, RequestStartLine) else ""
+        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.get_all()]
+        hooks = self._authenticator.hooks
+        found = await hooks.extracted(pairs, path.partition("?")[2].encode())
+        if found is not None:
+            give_token(self._connection, found)
+        for token in (found, *tokens_in(headers)):
+            await self._authenticator.prepare(token)
+        wait = self._inner.headers_received(start_line, headers)
+        if wait is not None:
+            await wait
 
 
 class _Bounded(HTTPMessageDelegate):
