@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hyphad.web.agents import agents_of
 from hyphad.web.apps import AppHandler, AppRedirect
 from hyphad.web.base import NotFoundHandler
 from hyphad.web.calls import ServiceCall, ServiceInfo, ServiceList
@@ -9,6 +10,9 @@ from hyphad.web.console import console_routes
 from hyphad.web.health import health_routes
 from hyphad.web.info import InstalledApps, ServerConfig, WorkspaceInfo
 from hyphad.web.limits import Gate
+from hyphad.web.mcp import ServiceEndpoint
+from hyphad.web.mcp_info import ServiceInfoPage, WorkspaceEndpoint
+from hyphad.web.mcp_sse import SseMessages, SseStream
 from hyphad.web.metrics import Exporter
 from hyphad.web.openapi import Document, DocumentPage
 from hyphad.web.pages import folder
@@ -20,6 +24,20 @@ from hyphad.web.websocket import WebSocketEndpoint
 
 W = r"/([^/]+)"  # a workspace
 S = r"/([^/]+)"  # a service: [client:]name[@app]
+
+
+def agent_routes(parts: Parts) -> list[tuple[Any, ...]]:
+    """MCP; a service may be `workspace/client:name` here, and the longest URL goes first."""
+    service = W + r"/mcp/(.+)"
+    table: list[tuple[str, Any]] = [
+        (service + r"/sse/messages/?", SseMessages),
+        (service + r"/sse", SseStream),
+        (service + r"/mcp/?", ServiceEndpoint),
+        (W + r"/mcp/?", WorkspaceEndpoint),
+        (service, ServiceInfoPage),
+    ]
+    given = {"parts": parts, "agents": agents_of(parts)}
+    return [(path, handler, given) for path, handler in table] if parts.settings.enable_mcp else []
 
 
 def application(parts: Parts) -> Site:
@@ -57,7 +75,8 @@ def application(parts: Parts) -> Site:
         (r"/assets/(hypha-rpc-websocket\.m?js)", FileHandler, {"path": files}),
         *mount_routes(settings.static_mounts),
     ]
-    routes = [*static, *((path, handler, given) for path, handler in table)]
+    agents = agent_routes(parts)
+    routes = [*static, *agents, *((path, handler, given) for path, handler in table)]
     return Site(
         [(settings.base_path + route[0], *route[1:]) for route in routes],
         Gate(settings, parts.identities, parts.authenticator, parts.router.links),
