@@ -71,7 +71,7 @@ class McpHandler(AgentHandler):
         self.check_origin()
         offer = await self.offer(*place)
         version = self.request.headers.get("MCP-Protocol-Version")
-        if version is not None and mcp_modern.is_modern(version):
+        if version is not None and self._is_modern(version):
             await self._post_modern(offer, version)
             return
         self._check_content_type()
@@ -87,6 +87,12 @@ class McpHandler(AgentHandler):
             self._accepted()
             return
         await self._serve(message, Exchange(offer, dialect))
+
+    def _is_modern(self, version: str) -> bool:
+        """By the header, or by the body where the header names a version nobody knows."""
+        if mcp_modern.is_modern(version):
+            return True
+        return version not in HANDSHAKE and mcp_modern.has_envelope(self.request.body)
 
     async def _post_modern(self, offer: Offer, version: str) -> None:
         """One exchange of the newest protocol (MCP-51)."""
@@ -138,8 +144,9 @@ class McpHandler(AgentHandler):
     async def _serve(self, message: Message, exchange: Exchange) -> None:
         """Answer one request, as events if the client takes them and has reason to (MCP-32)."""
         only_events = not self._accepts("application/json")
-        wants_news = self._accepts(EVENTS) and progress_token(message.get("params")) is not None
-        if wants_news or only_events:
+        takes_events = self._accepts(EVENTS)
+        wants_news = takes_events and progress_token(message.get("params")) is not None
+        if takes_events:
             exchange.notify = self._notify
         if only_events:
             await self._begin_stream()

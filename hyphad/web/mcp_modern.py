@@ -5,6 +5,7 @@ The rungs are those of MCP-51, in that order; the first that breaks is the answe
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -33,6 +34,17 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 def is_modern(version: str) -> bool:
     """Whether a version header means this protocol, or a newer one that is not known yet."""
     return bool(_DATE.fullmatch(version)) and version >= MODERN[0]
+
+
+def has_envelope(body: bytes) -> bool:
+    """Whether a request says in its body that it is of this protocol."""
+    if _VERSION.encode() not in body:
+        return False
+    try:
+        _envelope(json.loads(body))
+    except (ValueError, RecursionError, AttributeError, McpError):
+        return False
+    return True
 
 
 def check(message: dict[str, Any], headers: HTTPHeaders) -> None:

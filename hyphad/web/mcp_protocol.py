@@ -24,6 +24,7 @@ from hyphad.web.mcp_content import (
     drained_result,
     error_result,
     json_text,
+    without_nulls,
 )
 from hyphad.web.mcp_offer import NoSuchPrompt, NoSuchResource, Offer, failure_text
 from hyphad.web.mcp_tools import Tool
@@ -163,12 +164,12 @@ async def _nothing(exchange: Exchange, params: Entry) -> Entry:
     return {}
 
 
-_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 
 
 async def _set_level(exchange: Exchange, params: Entry) -> Entry:
-    if params.get("level") not in _LEVELS:
-        raise McpError(INVALID_PARAMS, f"level must be one of {', '.join(_LEVELS)}")
+    if params.get("level") not in LEVELS:
+        raise McpError(INVALID_PARAMS, f"level must be one of {', '.join(LEVELS)}")
     return {}
 
 
@@ -193,7 +194,7 @@ async def _call_tool(exchange: Exchange, params: Entry) -> Entry:
         flaw = tool.flaw(arguments)
         if flaw is not None:
             return error_result(f"Input validation error: {flaw.message}", expectation(flaw))
-        return await _run(exchange, tool, arguments, progress_token(params))
+        return await _run(exchange, tool, arguments, params)
     except Fault as error:
         log.info("tool_failed tool=%r reason=%r", name, str(error)[:2000])
         return error_result(failure_text(error))
@@ -216,7 +217,7 @@ async def _near(offer: Offer, name: str) -> str:
     return f"Tools here: {', '.join(names[:50])}" if names else "There are no tools here."
 
 
-async def _run(exchange: Exchange, tool: Tool, arguments: Entry, token: Any) -> Entry:
+async def _run(exchange: Exchange, tool: Tool, arguments: Entry, params: Entry) -> Entry:
     value = await exchange.offer.run(tool, arguments)
     if not is_stream(value):
         return call_result(value, exchange.dialect, tool)
@@ -226,11 +227,11 @@ async def _run(exchange: Exchange, tool: Tool, arguments: Entry, token: Any) -> 
     try:
         async for item in stream:
             count += 1
-            if not _is_report(item):
-                items.append(item)
-                size += _weight(item)
-            if token is not None and exchange.notify is not None:
-                await exchange.notify("notifications/progress", _progress(token, count, item))
+            await _tell(exchange, params, count, item)
+            if _is_report(item) or _is_log(item):
+                continue
+            items.append(item)
+            size += _weight(item)
             if len(items) >= MAX_ITEMS or size > MAX_BYTES:
                 items.append(f"Stopped after {len(items)} items: the result is too long.")
                 break
@@ -238,6 +239,37 @@ async def _run(exchange: Exchange, tool: Tool, arguments: Entry, token: Any) -> 
         if inspect.isasyncgen(stream):
             await stream.aclose()
     return drained_result(items, exchange.dialect, tool)
+
+
+async def _tell(exchange: Exchange, params: Entry, count: int, item: Any) -> None:
+    """Let the client hear of what a tool yielded, as far as it wants to (MCP-32)."""
+    if exchange.notify is None:
+        return
+    token = progress_token(params)
+    if _is_log(item):
+        if _wants_log(exchange, params, item["level"]):
+            await exchange.notify("notifications/message", without_nulls(item))
+    elif token is not None:
+        await exchange.notify("notifications/progress", _progress(token, count, item))
+
+
+def _is_log(item: Any) -> bool:
+    """Whether a tool yielded a line for the client's log: `{"level", "data", "logger"?}`."""
+    if not isinstance(item, dict) or not {"level", "data"} <= set(item) <= {
+        "level",
+        "data",
+        "logger",
+    }:
+        return False
+    return item["level"] in LEVELS and isinstance(item.get("logger"), str | None)
+
+
+def _wants_log(exchange: Exchange, params: Entry, level: str) -> bool:
+    """In the newest protocol only who asked for it, from the level on that it named."""
+    if not exchange.modern:
+        return True
+    wanted = (params.get("_meta") or {}).get("io.modelcontextprotocol/logLevel")
+    return wanted in LEVELS and LEVELS.index(level) >= LEVELS.index(wanted)
 
 
 def _is_report(item: Any) -> bool:
