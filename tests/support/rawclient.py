@@ -74,13 +74,15 @@ class RawClient:
         client_id: str | None = None,
         *,
         register: bool = True,
+        serving: dict[str, Callable[..., Any]] | None = None,
         **hello: Any,
     ) -> "RawClient":
         """A connected client; with its built-in service registered unless `register` is false.
 
-        Raises `Refused`.
+        It answers calls of what is in `serving`. Raises `Refused`.
         """
         raw = await cls.dial(url)
+        raw.serving.update(serving or {})
         client_id = client_id or f"raw-{secrets.token_hex(4)}"
         await raw.socket.send(json.dumps({"client_id": client_id, **hello}))
         await raw.greeted()
