@@ -103,7 +103,8 @@ class AsgiCall:
         if self._complete or self._gone or self._failed:
             return
         if self._begun:
-            log.info("app_cut_off service=%s reason=%r", self._service.id, str(error))
+            reason = handler.failure(error).detail if error is not None else "ended early"
+            log.info("app_cut_off service=%s reason=%r", self._service.id, reason)
             handler.abort()
             return
         handler.clear()

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import unquote
 
 from tornado.web import HTTPError, RequestHandler
 
@@ -26,6 +27,7 @@ WORTH_COMPRESSING = 1000
 COMPRESS_ASIDE = 1 << 20
 COMPRESSION_LEVEL = 4
 LINGER_BYTES = 16 << 20
+_EXPIRED: dict[str, Any] = {"max-age": "0"}
 
 
 class BaseHandler(RequestHandler):
@@ -50,7 +52,7 @@ class BaseHandler(RequestHandler):
         """Who asks. Raises `Unauthenticated`, `Denied`; a cookie that has expired is cleared."""
         identity = self.parts.identities.of(self.request)
         if identity.stale_cookie:
-            self.set_cookie(COOKIE, "", path="/", max_age=0)
+            self.set_cookie(COOKIE, "", path="/", **_EXPIRED)
             if self.request.method not in ("GET", "HEAD", "OPTIONS") and self._sends_json():
                 raise Refusal(401, identity.stale_cookie, bare=True)
         return identity
@@ -179,7 +181,7 @@ class NotFoundHandler(BaseHandler):
 
     def prepare(self) -> None:
         if self.request.method != "OPTIONS":
-            path = self.request.path.lstrip("/")
+            path = unquote(self.request.path).lstrip("/")
             raise Refusal(404, f"File not found: {path[:200]}")
 
 

@@ -4,18 +4,28 @@ They carry an ETag and take ranges (HTTP-68); nothing outside their folder is ev
 (HTTP-69). Mounts are `/name:folder` and public (HTTP-87).
 """
 
+import gzip
 import mimetypes
+import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tornado.web import HTTPError, StaticFileHandler
 
-from hyphad.web.base import allowed_methods, to_json
+from hyphad.web.base import WORTH_COMPRESSING, allowed_methods, takes_gzip, to_json
 from hyphad.web.cors import preflight, set_cors
 
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".map": "application/json"}
-TEXTS = ("text/", "application/json", "application/javascript", "image/svg+xml")
+COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/svg+xml")
+MAX_COMPRESSED = 4 << 20
 RESERVED = ("ws", "rpc", "health", "login", "metrics", "static", "assets", "public", "")
+ALIASES = {
+    "hypha-rpc-websocket.js": "hypha-rpc-websocket.min.js",
+    "hypha-rpc-websocket.mjs": "hypha-rpc-websocket.min.mjs",
+    "img/hypha-logo-black.svg": "icon.svg",
+    "img/hypha-icon-black.svg": "icon.svg",
+}
 
 
 class BadMount(ValueError):
@@ -33,7 +43,22 @@ class FileHandler(StaticFileHandler):
         set_cors(self)
 
     async def get(self, path: str = "", include_body: bool = True) -> None:
-        await super().get(path, include_body)
+        self.path = self.parse_url_path(path)
+        absolute = self.get_absolute_path(self.root, self.path)
+        self.absolute_path = self.validate_absolute_path(self.root, absolute)
+        packed = self._packed()
+        if packed is None:
+            await super().get(path, include_body)
+            return
+        self.modified = self.get_modified_time()
+        self.set_headers()
+        self.set_header("Content-Encoding", "gzip")
+        if self.should_return_304():
+            self.set_status(304)
+            return
+        self.set_header("Content-Length", str(len(packed)))
+        if include_body:
+            self.write(packed)
 
     def head(self, path: str = "") -> Any:
         return self.get(path, include_body=False)
@@ -44,9 +69,10 @@ class FileHandler(StaticFileHandler):
 
     def parse_url_path(self, url_path: str) -> str:
         path = super().parse_url_path(url_path)
-        folder = Path(self.root)
-        wanted = folder / path
-        return str(Path(path) / "index.html") if wanted.is_dir() else path
+        wanted = Path(self.root) / path
+        if wanted.is_dir():
+            return str(Path(path) / "index.html")
+        return path if wanted.exists() else ALIASES.get(path, path)
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str:
         """Inside the folder, also after following links, and a file (HTTP-69)."""
@@ -62,12 +88,34 @@ class FileHandler(StaticFileHandler):
     def get_content_type(self) -> str:
         path = Path(str(self.absolute_path))
         kind = TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0]
+        if kind == "text/javascript" and "/assets/" in self.request.path:
+            return "application/javascript"
         kind = kind or "application/octet-stream"
         return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+    def compute_etag(self) -> str | None:
+        """Of time and size, so that a file that is replaced is seen at once."""
+        state = Path(str(self.absolute_path)).stat()
+        form = "-gz" if self._packed() is not None else ""
+        return f'"{state.st_mtime_ns:x}-{state.st_size:x}{form}"'
 
     def set_extra_headers(self, path: str) -> None:
         """Look again each time, but take what has not changed from the cache."""
         self.set_header("Cache-Control", "no-cache")
+        if self.get_content_type().startswith(COMPRESSIBLE):
+            self.add_header("Vary", "Accept-Encoding")
+
+    def _packed(self) -> bytes | None:
+        """The file compressed, where that is worth it and the client takes it (HTTP-66)."""
+        if "Range" in self.request.headers or not takes_gzip(self):
+            return None
+        file = Path(str(self.absolute_path))
+        state = file.stat()
+        if not WORTH_COMPRESSING <= state.st_size <= MAX_COMPRESSED:
+            return None
+        if not self.get_content_type().startswith(COMPRESSIBLE):
+            return None
+        return packed(str(file), state.st_mtime_ns)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The bare error body of static files."""
@@ -82,6 +130,12 @@ class FileHandler(StaticFileHandler):
 
     def log_exception(self, *_: Any) -> None:
         """A missing file is no news."""
+
+
+@lru_cache(maxsize=64)
+def packed(file: str, changed: int) -> bytes:
+    """A file compressed, as it was at `changed`."""
+    return gzip.compress(Path(file).read_bytes(), 6, mtime=0)
 
 
 def mount_routes(mounts: list[str]) -> list[tuple[str, Any, dict[str, Any]]]:
@@ -101,4 +155,7 @@ def _routes_of(mount: str) -> list[tuple[str, Any, dict[str, Any]]]:
     if not Path(folder).is_dir():
         raise BadMount(f"The directory '{folder}' does not exist.")
     given = {"path": str(Path(folder).resolve())}
-    return [(rf"/{top}", FileHandler, given), (rf"/{top}/(.*)", FileHandler, given)]
+    return [
+        (rf"/{re.escape(top)}", FileHandler, given),
+        (rf"/{re.escape(top)}/(.*)", FileHandler, given),
+    ]
