@@ -1,5 +1,7 @@
 """Any bytes may come in; what goes out is the same message with another header."""
 
+import contextlib
+
 import msgpack
 import pytest
 from hypothesis import assume, example, given
@@ -275,6 +277,14 @@ def test_a_header_that_could_not_be_written_again_is_bad(levels):  # WIRE-40
     assert frame.head(header) == b"\x83" + deep
 
 
+def test_the_deepest_header():  # WIRE-40
+    start = b"\x83" + frame.pairs({"to": "a", "type": "x"}) + b"\xa4data"
+    deepest = start + b"\x91" * (frame.MAX_DEPTH - 1) + b"\xc0"
+    assert frame.head(frame.split(deepest)[0]) == deepest
+    with pytest.raises(BadFrame, match="nested too deeply"):
+        frame.split(start + b"\x91" * frame.MAX_DEPTH + b"\xc0")
+
+
 @pytest.mark.parametrize("levels", [500, 1000, 100_000])
 def test_nesting_in_the_extra_is_not_looked_into_or_refused(levels):
     data = frame.pack(HEADER) + b"\x81\xa4args" + b"\x91" * levels + b"\xc0"
@@ -322,6 +332,43 @@ def test_any_bytes_are_a_value_or_a_bad_frame(data):
         assert str(error)
         return
     frame.pack(value)
+
+
+EVIL = frame.pack({"type": "method", "to": "*/manager-x", "method": "services.default.evil"})
+LEFTOVERS = {
+    "behind the extra": make(HEADER, EXTRA) + EVIL,
+    "behind a reserved key": frame.pack(HEADER) + b"\x82" + frame.pairs({"ctx": 1}) + EVIL,
+    "behind a key that is none": frame.pack(HEADER) + b"\x82\x01" + EVIL,
+    "behind a broken extra": frame.pack(HEADER) + b"\xc1" + EVIL,
+    "behind a header that is no map": b"\x90" + EVIL,
+    "behind broken text": b"\x81\xa1\xff\xc0" + EVIL,
+    "behind an extra that is cut off": frame.pack(HEADER) + b"\x82\xa1a",
+    "beyond the first look": make(HEADER, {"args": [b"x" * FIRST_LOOK]}) + EVIL,
+    "at the first look's end": make(HEADER, {"a": b"x" * (FIRST_LOOK - 80)}, {"b": 1}) + EVIL,
+    "a reserved key without its value": frame.pack(HEADER) + b"\x81" + frame.pack("ctx"),
+    "an announced extra alone": frame.pack(HEADER) + b"\xdf\x00\x00\xff\xff",
+    "a header cut off": frame.pack(HEADER)[:-1],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("leftover", LEFTOVERS)
+def test_no_byte_of_a_frame_is_read_with_the_next(leftover):  # WIRE-42
+    """The reader is used again for the next frame, which may be another client's."""
+    expected = (HEADER, len(frame.pack(HEADER)), True)
+    for _ in range(3):
+        with contextlib.suppress(BadFrame):
+            frame.split(LEFTOVERS[leftover])
+        assert frame.split(make(HEADER, EXTRA)) == expected
+        assert frame.split(make(HEADER)) == expected
+
+
+@given(st.lists(st.sampled_from(sorted(LEFTOVERS)) | st.binary(max_size=60), max_size=12))
+def test_a_frame_means_the_same_whatever_came_before(before):  # WIRE-42
+    for data in before:
+        with contextlib.suppress(BadFrame):
+            frame.split(data if isinstance(data, bytes) else LEFTOVERS[data])
+    assert frame.split(make(HEADER, EXTRA)) == (HEADER, len(frame.pack(HEADER)), True)
 
 
 def test_the_frame_of_the_specification():  # WIRE-36, section 17
