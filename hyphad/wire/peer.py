@@ -248,6 +248,15 @@ class Peer:
             value, lambda item: self.exports.encode(item, owner, own, self.base_url)
         )
 
+    def _pack_call(self, extra: dict[str, Any], target: str, source: str) -> bytes:
+        """Raises `BadCall` for arguments that no frame can carry, such as 65-bit integers."""
+        try:
+            return values.encode(
+                extra, lambda item: self.exports.encode(item, target, source, self.base_url)
+            )
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise BadCall(f"The arguments cannot be sent: {error}") from None
+
     def _own_address(self, other: str) -> str:
         return f"{'*' if self._manager else other.partition('/')[0]}/{self.client_id}"
 
@@ -297,10 +306,7 @@ class Peer:
             "session": call.session,
         }
         try:
-            packed = values.encode(
-                extra,
-                lambda item: self.exports.encode(item, target, fields["from"], self.base_url),
-            )
+            packed = self._pack_call(extra, target, fields["from"])
             if len(packed) > chunks.WHOLE:
                 await self._send_chunked(fields, packed, caller, None, timeout)
             elif not self.router.send(fields, packed, caller):
@@ -447,6 +453,8 @@ class Peer:
             raise BadCall(f"Invalid message: {error}") from None
         if not clean or header.get("type") != "method":
             raise BadCall("Invalid message: reserved field in payload")
+        if str(header.get("method")).startswith("services.built-in.message_cache."):
+            raise BadCall("Invalid message: chunks within chunks")
         to = f"{'*' if self._manager else caller.workspace}/{self.client_id}"
         header.update({"from": caller.address, "to": header.get("to") or to})
         if self.router.local_peer(str(header["to"])) is not self:
@@ -463,6 +471,11 @@ class Peer:
             raise Fault(f"session does not exist anymore: {key}")
 
     # life
+
+    def sweep(self) -> None:
+        """Forget what nobody has used for long: functions handed out, unfinished messages."""
+        self.exports.sweep()
+        self._chunks.sweep()
 
     def peer_gone(self, address: str) -> None:
         """A client has left: its calls end, and so do ours to it."""

@@ -430,3 +430,8 @@ def test_types_within_a_workspace_are_checked_and_completed():  # WS-55
     assert workspace.service_types == {"t": check_service_type(info)}
     with pytest.raises(Invalid, match="id t does not match u"):
         Workspace.from_dict({"id": "a-1", "service_types": {"u": info}})
+
+
+def test_a_workspace_cannot_grow_without_end():
+    with pytest.raises(Invalid, match="over 1048576 bytes"):
+        Workspace.from_dict({"id": "ws-a", "config": {"environs": {"k": "x" * (1 << 20)}}})
