@@ -22,10 +22,17 @@ from tornado.netutil import bind_unix_socket
 from hyphad import HYPHA_VERSION, __version__, logs, systemd
 from hyphad.auth.admission import Admission, Limits, quiet_ping
 from hyphad.auth.authenticate import Authenticator
-from hyphad.auth.keys import KeyFileError, KeyRing, load_ring, ring_from_secret
+from hyphad.auth.keys import KEY_FILE, KeyFileError, KeyRing, load_ring, ring_from_secret
+from hyphad.auth.local import accounts_in
+from hyphad.auth.login_sessions import LoginSessions
 from hyphad.auth.presence import Presence
+from hyphad.auth.setup_code import SetupCode
+from hyphad.auth.signin import SignIn
+from hyphad.auth.throttle import Throttle
 from hyphad.auth.tokens import Dialect, Tokens
+from hyphad.auth.watch import LAST_EXPIRY, Watch
 from hyphad.config import ConfigError, Settings
+from hyphad.core import policy
 from hyphad.core.events import Events
 from hyphad.core.names import readable_id
 from hyphad.core.registry import Registry
@@ -33,12 +40,15 @@ from hyphad.services.activity import Activity
 from hyphad.services.admin import AdminUtils
 from hyphad.services.base import service_of
 from hyphad.services.catalogue import Catalogue
+from hyphad.services.login import LoginService
 from hyphad.services.manager import Publisher, manager_service
 from hyphad.services.queue import Queues
 from hyphad.services.startup import ServerApi, StartupFailed, run_startup
 from hyphad.services.tokens import TokenDesk
+from hyphad.services.user_admin import UserAdmin
 from hyphad.services.workspaces import Workspaces
 from hyphad.store import archive
+from hyphad.store.audit import AuditTable
 from hyphad.store.blocks import Blocks
 from hyphad.store.database import Database, StoreError
 from hyphad.store.datadir import DataDir
@@ -48,6 +58,7 @@ from hyphad.store.meta import Meta
 from hyphad.store.presence import PresenceTable
 from hyphad.store.queues import QueueTable
 from hyphad.store.revocations import Revocations
+from hyphad.store.throttle import ThrottleTable
 from hyphad.store.workspaces import WorkspaceTable
 from hyphad.web.counts import Counts
 from hyphad.web.gateway import Gateway
@@ -84,6 +95,7 @@ class Daemon:
         self.ready = False
         self._sweeps: list[asyncio.TimerHandle] = []
         self._backups: asyncio.Future[None] | None = None
+        self._watching: asyncio.Future[None] | None = None
         self._tls: ssl.SSLContext | None = None
         self._http: HTTPServer | None = None
         self._local: HTTPServer | None = None
@@ -101,6 +113,8 @@ class Daemon:
             await self._close_store()
             raise
         self._sweep()
+        self._watching = asyncio.ensure_future(self._watch().run())
+        self._offer_setup()
         if self.settings.backup_hours:
             self._backups = asyncio.ensure_future(self._keep_backups())
         gc.collect()
@@ -219,7 +233,8 @@ class Daemon:
         self.deputy = Peer(self.router, self.server_id, self.base_url, chunks, manager=False)
         self.router.local[self.router.manager] = self.manager
         self.router.deputy = self.deputy
-        await self._remember_manager(Meta(database))
+        self.meta = Meta(database)
+        await self._remember_manager(self.meta)
         self._build_identity()
         self._build_services()
         self.presence.expect(self._presence_table.all())
@@ -243,7 +258,9 @@ class Daemon:
             identities=self._identities(),
             gateway=Gateway(self.catalogue, self.manager, self.deputy, counts),
             counts=counts,
+            signin=self.signin,
             ready=lambda: self.ready,
+            custom_login=self._has_custom_login,
             started=time.time(),
             take_over=_fast_websocket(settings, self.admission),
         )
@@ -292,8 +309,29 @@ class Daemon:
         self.tokens = Tokens(self.ring, dialect)
         self.revocations = Revocations(self.database)
         self.blocks = Blocks(self.database)
+        self.tokens.last_expiry = self.meta.get(LAST_EXPIRY, 0.0)
+        self.accounts = accounts_in(self.database, settings.password_cost)
         self.authenticator = Authenticator(
-            self.tokens, self.revocations, settings.root_token, self.blocks.reason
+            self.tokens,
+            self.revocations,
+            settings.root_token,
+            self.blocks.reason,
+            self.accounts.table,
+            lambda user, name: policy.still_owned(user, self.directory.get(name)),
+        )
+        self.throttle = Throttle(ThrottleTable(self.database))
+        self.setup_code = SetupCode(self._data.path)
+        self.signin = SignIn(
+            self.accounts,
+            self.authenticator,
+            self.directory,
+            LoginSessions(settings.login_session_seconds),
+            self.throttle,
+            self.setup_code,
+            self.revocations,
+            self._close_lapsed,
+            settings.login_token_lifetime,
+            settings.signup,
         )
         self.flow = FlowLimits(
             settings.ws_msg_rate_limit,
@@ -306,6 +344,7 @@ class Daemon:
             settings.max_clients_per_workspace,
             float(settings.reconnection_token_lifetime),
             settings.anonymous_access,
+            settings.strict_token_expiry,
         )
         keys = ("hypha_version", "public_base_url", "local_base_url")
         self.admission = Admission(
@@ -317,6 +356,11 @@ class Daemon:
             {"manager_id": self.manager_id, **{key: self.info[key] for key in keys}},
             self._ping,
         )
+        self.accounts.table.on_changed.append(lambda _: self._close_lapsed())
+        self.directory.on_owners_changed.append(self._close_lapsed)
+
+    def _close_lapsed(self) -> None:
+        self.admission.close_lapsed()
 
     async def _ping(self, address: str, seconds: float) -> bool:
         call = self.manager.call(address, "services.built-in.ping", "ping", timeout=seconds)
@@ -348,7 +392,8 @@ class Daemon:
             self.revocations,
             self.directory,
             settings.max_token_lifetime,
-            self.admission.close_revoked,
+            self.admission.close_lapsed,
+            self.accounts.audit,
         )
         activity = Activity(event_log, self.events, self.router)
         self.manager.serve(
@@ -382,6 +427,49 @@ class Daemon:
                 visibility="protected",
             ),
         )
+
+        self._publish_login()
+
+    def _publish_login(self) -> None:
+        """The services of people's accounts: to log in for all, to manage for administrators."""
+        settings = self.settings
+        login = LoginService(
+            self.signin,
+            self.authenticator,
+            self.directory,
+            self.throttle,
+            settings.public_base_url,
+            self.base_url,
+            settings.base_path,
+            lambda caller: caller.address in self.router.links,
+            settings.enable_local_auth,
+        )
+        self.login_service = service_of(
+            "hypha-login", "Hypha Login", "Log in, and get tokens for programs.", login
+        )
+        self.login_service.type = "functions"
+        self.publisher.publish("public", self.login_service)
+        users = UserAdmin(
+            self.accounts,
+            AuditTable(self.database),
+            settings.public_base_url,
+            self.base_url,
+            settings.base_path,
+            self.signin.wait_of,
+        )
+        self.publisher.publish(
+            "ws-user-root",
+            service_of(
+                "user-admin",
+                "Accounts",
+                "For administrators of the server.",
+                users,
+                visibility="protected",
+            ),
+        )
+
+    def _has_custom_login(self) -> bool:
+        return self.deputy.service("public", "hypha-login") is not self.login_service
 
     def metrics(self) -> dict[str, Any]:
         """Counters as plain numbers."""
@@ -419,10 +507,46 @@ class Daemon:
             if idle and link.last_seen < oldest and link.remote:
                 link.refuse(f"Idle timeout ({idle}s)", 1001)
         for peer in (self.manager, self.deputy):
-            peer.exports.sweep()
+            peer.sweep()
         self.revocations.purge()
         self.blocks.purge()
+        self.throttle.purge()
+        self.signin.logins.purge()
+        self.admission.close_expired()
         self._sweeps[:] = [loop.call_later(interval, self._sweep)]
+
+    def _offer_setup(self) -> None:
+        """While nobody can administer this server, whoever reads its log may (AUTH-101, D-3)."""
+        if self.accounts.table.has_admin or not self.settings.enable_local_auth:
+            self.setup_code.clear()
+            return
+        log.warning(
+            "No administrator yet. Open %s/login and enter setup code %s, or run "
+            "`hyphad user add --admin me@lab.org`.",
+            self.base_url,
+            self.setup_code.make(),
+        )
+
+    def _watch(self) -> Watch:
+        return Watch(
+            self.database,
+            self.accounts.table,
+            self.revocations,
+            self.admission,
+            self.directory,
+            self.setup_code,
+            self.tokens,
+            self.meta,
+            self._data.path / "keys" / KEY_FILE,
+            self._reload_keys,
+        )
+
+    def _reload_keys(self) -> None:
+        if not self.settings.jwt_secret:
+            try:
+                self.ring.replace(self._load_keys())
+            except KeyFileError as error:
+                log.error("keys_not_reloaded reason=%r", str(error))
 
     async def _keep_backups(self) -> None:
         """A backup every so many hours; a failed one is tried again an hour later."""
@@ -443,11 +567,7 @@ class Daemon:
     def reload(self, settings: Settings) -> None:
         """Take over what can change while running: log level and signing keys."""
         logs.set_level(settings.log_level)
-        if not self.settings.jwt_secret:
-            try:
-                self.ring.replace(self._load_keys())
-            except KeyFileError as error:
-                log.error("keys_not_reloaded reason=%r", str(error))
+        self._reload_keys()
         try:
             self._load_certificate()
         except StartFailed as error:
@@ -461,8 +581,9 @@ class Daemon:
         self.ready = False
         for timer in self._sweeps:
             timer.cancel()
-        if self._backups is not None:
-            self._backups.cancel()
+        for work in (self._backups, self._watching):
+            if work is not None:
+                work.cancel()
         for server in (self._http, self._local):
             if server is not None:
                 server.stop()

@@ -8,11 +8,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hyphad.auth.authenticate import REVOKED, Authenticator, Credential
 from hyphad.auth.presence import Presence
+from hyphad.auth.tokens import EXPIRED
 from hyphad.core import address, policy
 from hyphad.core.errors import Denied, Fault, Invalid, Refused, Unauthenticated
 from hyphad.core.identity import Scope, User
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PING_SECONDS = 5.0
 KICK_SECONDS = 60.0
+EXPIRY_GRACE = 60.0
 ESTABLISH = "Failed to establish connection: "
 AUTHENTICATE = ESTABLISH + "Failed to authenticate user: "
 
@@ -33,12 +35,17 @@ Ping = Callable[[str, float], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Upper bounds of connections, and how long reconnection tokens live, in seconds."""
+    """Upper bounds of connections, and how long reconnection tokens live, in seconds.
+
+    `anonymous` is what visitors may do (AUTH-10); `strict_expiry` ends connections when their
+    token expires (AUTH-36).
+    """
 
     per_user: int = 200
     per_workspace: int = 1000
     reconnection_lifetime: float = 172_800.0
     anonymous: str = "full"
+    strict_expiry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +98,25 @@ class Admission:
     def router(self) -> Router:
         return self._presence.router
 
-    async def admit(self, hello: Hello, transport: Transport, remote: str = "") -> Link:
+    async def admit(
+        self, hello: Hello, transport: Transport, remote: str = "", origin: str = ""
+    ) -> Link:
         """Check, wait for a silent predecessor if there is one, and enter. Raises `Refused`.
 
-        `remote` is the client's network address.
+        `remote` is the client's network address, `origin` the one it uses for the server.
         """
         self._check_address(remote)
+        await self.authenticator.prepare(hello.reconnection_token or hello.token)
         credential = self._authenticate(hello)
         workspace = self._workspace(hello, credential)
         caller = self._caller(hello, credential, workspace)
+        caller = replace(caller, remote=remote, origin=origin)
         self._check_kicked(caller)
         resumed = await self._replace(hello, credential, caller)
         self._check_limits(caller)
+        lapsed = self.authenticator.lapsed(credential)
+        if lapsed is not None:
+            raise Refused(AUTHENTICATE + lapsed, 1008)
         link = Link(caller, transport, self._flow, resumed=resumed, remote=remote)
         self._presence.join(link)
         self._credentials[link] = credential
@@ -113,7 +127,7 @@ class Admission:
         self._credentials.pop(link, None)
         self._presence.leave(link, code)
 
-    def connection_info(self, link: Link) -> dict[str, Any]:
+    async def connection_info(self, link: Link) -> dict[str, Any]:
         """The first text frame a client gets (WIRE-9)."""
         caller = link.caller
         return {
@@ -122,11 +136,11 @@ class Admission:
             "workspace": caller.workspace,
             "client_id": caller.client_id,
             "user": caller.user.to_dict(),
-            "reconnection_token": self.reconnection_token(link),
+            "reconnection_token": await self.reconnection_token(link),
             "reconnection_token_life_time": self._limits.reconnection_lifetime,
         }
 
-    def reconnection_token(self, link: Link) -> str:
+    async def reconnection_token(self, link: Link) -> str:
         """A fresh token for this user, workspace and client id (WIRE-30, AUTH-40)."""
         caller = link.caller
         scope = caller.user.scope
@@ -135,9 +149,14 @@ class Admission:
         if "admin" not in caller.user.roles and "*" in scope.workspaces:
             levels["*"] = scope.workspaces["*"]
         narrowed = Scope(levels, caller.workspace, caller.client_id, scope.extra, scope.owned)
+        user, lifetime = caller.user.with_scope(narrowed), self._limits.reconnection_lifetime
+        if self._limits.strict_expiry and caller.user.expires_at is not None:
+            lifetime = min(lifetime, caller.user.expires_at + EXPIRY_GRACE - time.time())
+        if self.authenticator.hooks.generate is not None:
+            return await self.authenticator.hooks.generated(user, lifetime)
         return self.authenticator.tokens.mint(
-            caller.user.with_scope(narrowed),
-            self._limits.reconnection_lifetime,
+            user,
+            lifetime,
             line=caller.family,
             resumed=True,
             bound=caller.bound,
@@ -153,11 +172,35 @@ class Admission:
         link.close(code, reason)
         return True
 
-    def close_revoked(self, keys: tuple[str, ...]) -> None:
-        """End connections opened with a token now revoked, or a descendant of it (AUTH-36)."""
+    def close_lapsed(self) -> None:
+        """End connections whose token, account or ownership is no longer good (AUTH-36).
+
+        To be called after a revocation, and after accounts or owners of workspaces have changed.
+        """
         for link, credential in list(self._credentials.items()):
-            if not set(keys).isdisjoint(credential.keys):
-                link.close(1008, REVOKED)
+            lapsed = self.authenticator.lapsed(credential)
+            if lapsed is not None:
+                link.close(1008, lapsed)
+            elif self._has_lost(link):
+                link.refuse(f"Permission denied for workspace: {link.workspace}", 1008)
+
+    def _has_lost(self, link: Link) -> bool:
+        """Whether it came in as an owner of the workspace, and is none any more (AUTH-112)."""
+        user, workspace = link.caller.user, self._directory.get(link.workspace)
+        if workspace is None or workspace.id not in user.scope.owned:
+            return False
+        return not policy.still_owned(user, workspace)
+
+    def close_expired(self) -> None:
+        """End connections a minute after their token has expired, where that is wanted."""
+        if not self._limits.strict_expiry:
+            return
+        latest = time.time() - EXPIRY_GRACE
+        for link in list(self._credentials):
+            user = link.caller.user
+            expires_at = None if user.is_anonymous and not user.parent else user.expires_at
+            if expires_at is not None and expires_at < latest:
+                link.refuse(f"Authentication error: {EXPIRED}", 1008)
 
     # the steps
 
@@ -169,9 +212,7 @@ class Admission:
 
     def _authenticate(self, hello: Hello) -> Credential:
         if hello.reconnection_token is None and hello.token is None:
-            if self._limits.anonymous != "full":
-                raise Refused("Authentication required", 1008)
-            return self.authenticator.anonymous()
+            return self.authenticator.anonymous(self._limits.anonymous != "full")
         try:
             return self.authenticator.credential(hello.reconnection_token or hello.token or "")
         except (Unauthenticated, Invalid) as error:
@@ -272,7 +313,8 @@ class Admission:
         outdated = credential.issued_at < self._took_over.get(where, 0.0)
         if resuming and same_user and not outdated:
             return True
-        if await self._ping(where, PING_SECONDS) and router.links.get(where) is existing:
+        answers = not existing.parked and await self._ping(where, PING_SECONDS)
+        if answers and router.links.get(where) is existing:
             if resuming and same_user:
                 raise Refused("Superseded by a newer connection", 1008)
             raise Refused(f"{ESTABLISH}Client already exists and is active: {where}")

@@ -89,7 +89,7 @@ class Authenticator:
         self.hooks = Hooks()
         self._revoked = revoked
         self._blocked = blocked
-        self._accounts = accounts or NoAccounts()
+        self._accounts = accounts if accounts is not None else NoAccounts()
         self._owns = owns
         self._root = _digest(root_token.strip()) if root_token else None
 
@@ -174,6 +174,15 @@ class Authenticator:
             raise Unauthenticated(REVOKED)
         for user_id in {user.id, user.effective_id}:
             self.check_blocked("user", user_id)
+
+    def lapsed(self, credential: Credential) -> str | None:
+        """Why a credential that was good is so no more; None while it still is."""
+        user_id = credential.user.effective_id
+        if any(key in self._revoked for key in credential.keys):
+            return REVOKED
+        if not self._accounts.is_active(user_id):
+            return REVOKED
+        return None if self._accounts.version(user_id) == credential.version else REVOKED
 
     def _as_owner(self, user: User) -> User:
         """Without the workspaces that the user, or the parent of a child token, has lost."""

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+KEY_FILE = "jwt-keys.json"
 MIN_SECRET = 32
 VERIFY_ONLY_SECONDS = 172_800.0
 
@@ -65,7 +66,7 @@ def ring_from_secret(secret: str) -> KeyRing:
 
 def load_ring(folder: Path, fix_permissions: bool = False) -> KeyRing:
     """Read `jwt-keys.json` in `folder`, or make it. Raises `KeyFileError`."""
-    file = folder / "jwt-keys.json"
+    file = folder / KEY_FILE
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not file.exists():
@@ -94,7 +95,7 @@ def rotate(folder: Path, now_only: bool = False, keep: float = VERIFY_ONLY_SECON
     retire = time.time() + keep
     old = [] if now_only else [_retired(key, retire) for key in ring.keys]
     ring = KeyRing([_new_key(), *(key for key in old if (key.retire_at or 0) > time.time())])
-    _save(folder / "jwt-keys.json", ring)
+    _save(folder / KEY_FILE, ring)
     return ring
 
 

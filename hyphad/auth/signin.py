@@ -8,24 +8,28 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from hyphad.auth.accounts import Accounts, check_email, normal_email
 from hyphad.auth.audit import UNKNOWN, By
-from hyphad.auth.authenticate import Authenticator
+from hyphad.auth.authenticate import Authenticator, child_of
 from hyphad.auth.login_sessions import LoginSessions, Result
 from hyphad.auth.setup_code import SetupCode
 from hyphad.auth.throttle import Throttle, address_key
 from hyphad.core import policy
 from hyphad.core.errors import Conflict, Denied, Fault, Invalid, Misuse
-from hyphad.core.identity import Permission, Scope, User
-from hyphad.core.names import random_key
+from hyphad.core.identity import USER_WORKSPACE, Permission, Scope, User
+from hyphad.core.names import random_key, readable_id
+from hyphad.core.records import Workspace
 from hyphad.store import accounts as table
 from hyphad.store.accounts import Account
 from hyphad.store.codes import INVITE, RESET
 from hyphad.store.directory import Directory
-from hyphad.store.sessions import PROGRAM, Session
+from hyphad.store.revocations import Revocations
+from hyphad.store.sessions import PROGRAM, TOKEN, Session
 
+PAGE = "/public/apps/hypha-login/"
 MAX_LOGIN_SECONDS = 30 * 86_400.0
 SIGNUP_CLOSED = "Sign up is disabled on this server. Ask an administrator for an account."
 WAITING = "Your account is waiting for approval by an administrator."
@@ -43,7 +47,8 @@ class Signed:
 
 
 class SignIn:
-    """`lifetime` is of login tokens, in seconds; `signup` the policy of AUTH-98."""
+    """`lifetime` is of login tokens, in seconds; `signup` the policy of AUTH-98. `on_ended` is
+    called when a session has been ended, so that its connections are closed."""
 
     def __init__(
         self,
@@ -53,6 +58,8 @@ class SignIn:
         logins: LoginSessions,
         throttle: Throttle,
         setup: SetupCode,
+        revocations: Revocations,
+        on_ended: Callable[[], None],
         lifetime: float,
         signup: str,
     ) -> None:
@@ -64,6 +71,8 @@ class SignIn:
         self._directory = directory
         self._throttle = throttle
         self._audit = accounts.audit
+        self._revocations = revocations
+        self._on_ended = on_ended
         self._lifetime = lifetime
 
     # who is it
@@ -188,27 +197,59 @@ class SignIn:
 
     # tokens
 
-    def user_of(self, account: Account, workspace: str | None = None) -> User:
-        """The user of a first-hand token, with what the account really may in a workspace.
-
-        Raises `Denied` for a workspace where it may nothing (AUTH-95).
-        """
-        email = account.email if account.email_verified else None
-        user = User(account.id, account.roles, email=email)
-        levels = {user.home: Permission.ADMIN}
+    def user_of(self, account: Account) -> User:
+        """The account as a user with all it may do."""
+        levels = {f"{USER_WORKSPACE}{account.id}": Permission.ADMIN}
         if account.is_admin:
             levels["*"] = Permission.ADMIN
-        user = user.with_scope(Scope(levels))
-        if workspace is None or workspace == user.home:
-            return user.with_scope(Scope({user.home: Permission.ADMIN}, workspace))
-        found = self._directory.get(workspace)
+        email = account.email if account.email_verified else None
+        return User(account.id, account.roles, Scope(levels), email)
+
+    def _place(self, user: User, name: str) -> Workspace | None:
+        """The workspace of that name; one's home is made on first use."""
+        found = self._directory.get(name)
+        return self._directory.home_of(user) if found is None and name == user.home else found
+
+    def _scope_for(self, user: User, workspace: str | None) -> Scope:
+        """The scope of a first-hand token: one's home, and what one may in a workspace.
+
+        Raises `Denied` for a workspace where that is nothing (AUTH-95).
+        """
+        levels = {user.home: Permission.ADMIN}
+        found = self._place(user, workspace) if workspace else None
+        if workspace is None:
+            return Scope(levels)
         level = policy.entry_level(user, found) if found is not None else Permission.NONE
-        if level < Permission.READ:
+        if found is None or level < Permission.READ:
             raise Denied(f"Invalid permission for the workspace {workspace}")
-        owned = frozenset() if account.is_admin else frozenset({workspace})
-        return user.with_scope(
-            Scope({user.home: Permission.ADMIN, workspace: level}, workspace, owned=owned)
+        owned = policy.rests_on_ownership(user, found, level)
+        return Scope(
+            {**levels, workspace: level}, workspace, owned=frozenset([workspace] if owned else [])
         )
+
+    async def narrowed(
+        self,
+        account: Account,
+        workspace: str,
+        permission: Permission,
+        lifetime: float,
+        label: str,
+        by: By,
+    ) -> Signed:
+        """A token to hand out: for one workspace, never stronger than the account, listed among
+        its sessions so that it can be taken back. Raises `Denied`."""
+        user = self.user_of(account)
+        found = self._place(user, workspace)
+        if found is None:
+            raise Denied(f"Workspace not found: {workspace}")
+        policy.check_grant(user, found, permission)
+        owned = policy.rests_on_ownership(user, found, permission)
+        scope = Scope(
+            {found.id: permission}, found.id, owned=frozenset([found.id] if owned else [])
+        )
+        expires_at = time.time() + lifetime
+        child = child_of(user, readable_id(), policy.child_roles(user, permission), expires_at)
+        return await self._record(account, child.with_scope(scope), TOKEN, label, lifetime, by)
 
     async def token(
         self,
@@ -220,37 +261,46 @@ class SignIn:
         expires_in: float | None = None,
     ) -> Signed:
         """A first-hand token, listed among the sessions of the account (AUTH-80)."""
-        user = self.user_of(account, workspace)
+        user = self.user_of(account)
+        user = user.with_scope(self._scope_for(user, workspace))
         lifetime = min(expires_in or self._lifetime, MAX_LOGIN_SECONDS)
-        now = time.time()
-        jti = secrets.token_urlsafe(16)
+        return await self._record(account, user, kind, label, lifetime, by)
+
+    async def _record(
+        self, account: Account, user: User, kind: str, label: str, lifetime: float, by: By
+    ) -> Signed:
+        """Mint, list and audit."""
+        now, jti = time.time(), secrets.token_urlsafe(16)
         token = await self._authenticator.issue(user, lifetime, version=account.version, jti=jti)
         jti = self._authenticator.key_of(token, jti)
-        level = user.scope.level(workspace).letter if workspace else None
+        place = user.scope.current_workspace
+        level = user.scope.level(place).letter if place else None
+        until = now + lifetime
         await self.accounts.sessions.add(
-            Session(
-                jti,
-                account.id,
-                kind,
-                label[:200],
-                workspace,
-                level,
-                by.address,
-                now,
-                now + lifetime,
-            )
+            Session(jti, account.id, kind, label[:200], place, level, by.address, now, until)
         )
         self._audit(
-            "login",
+            "token_minted" if kind == TOKEN else "login",
             by=by.or_else(account.id),
             subject=account.id,
             kind=kind,
             label=label,
-            workspace=workspace,
+            workspace=place,
+            permission=level,
             expires_in=int(lifetime),
             jti=jti,
         )
-        return Signed(token, jti, now + lifetime, workspace)
+        return Signed(token, jti, until, place)
+
+    async def end(self, account: Account, jti: str, by: By) -> None:
+        """Sign out in one place: that token, and what descends from it, is good no more."""
+        session = await self.accounts.sessions.find(jti)
+        if session is None or session.user_id != account.id:
+            raise Invalid("This session has ended already.")
+        await self._revocations.add((jti,), session.expires_at)
+        await self.accounts.sessions.remove(jti)
+        self._audit("logout", by=by, subject=account.id, kind=session.kind, jti=jti)
+        self._on_ended()
 
     async def complete(self, key: str, account: Account, by: By) -> None:
         """Give the program that waits under this key a token of its own (AUTH-83).
@@ -317,3 +367,13 @@ def _shown(account: Account | None, email: str) -> str:
         return check_email(email)
     except Fault:
         return "unknown"
+
+
+def reset_url(base_url: str, code: str) -> str:
+    """Where a password is set. What follows `#` is sent to no server and stands in no log."""
+    return f"{base_url}{PAGE}reset#{code}"
+
+
+def invite_url(base_url: str, code: str) -> str:
+    """Where one signs up with an invitation."""
+    return f"{base_url}{PAGE}signup#{code}"

@@ -13,6 +13,7 @@ from hyphad.core.errors import Invalid
 
 USER_WORKSPACE = "ws-user-"
 ANONYMOUS_PREFIX = "anonymouz-"
+ANONYMOUS_HTTP = "anonymouz-http"
 ROOT_ID = "root"
 LOGIN_ONLY = "login-only"
 _ENTRY = re.compile(r"[^\s\x00-\x1f\x7f]+")

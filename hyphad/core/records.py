@@ -23,7 +23,8 @@ class Caller:
     `bound` is true where the credential is only good for this client id (a `cid:` scope). `family`
     names the tokens it descends from, `version` the state of the account it was issued in: both
     are handed on to tokens made here, so that revoking reaches them (AUTH-36, AUTH-108). `remote`
-    is the network address it comes from, `base_url` how it addresses the server, where known.
+    is the network address it comes from, `origin` the one under which it reaches the server
+    (`http://host:port`), where known.
     """
 
     user: User
@@ -33,7 +34,7 @@ class Caller:
     family: tuple[str, ...] = ()
     version: int | None = None
     remote: str = ""
-    base_url: str = ""
+    origin: str = ""
 
     @property
     def address(self) -> str:
@@ -260,11 +261,13 @@ class Workspace:
             for type_id, info in values.get("service_types", {}).items()
         }
         try:
-            plain_json(values)
+            size = len(plain_json(values))
         except ValueError as error:
             raise Invalid(
                 f"Invalid workspace config: only plain JSON values are kept ({error})"
             ) from None
+        if size > MAX_RECORD:
+            raise Invalid(f"Invalid workspace config: over {MAX_RECORD} bytes")
         created = data.get("created")
         if isinstance(created, int | float) and 0 < created < _LAST_SECOND:
             values["created"] = float(created)

@@ -15,7 +15,7 @@ from hyphad.auth.accounts import normal_email
 from hyphad.auth.audit import By
 from hyphad.auth.authenticate import Authenticator, Credential
 from hyphad.auth.login_sessions import UNKNOWN, LoginSession, Result
-from hyphad.auth.signin import SignIn
+from hyphad.auth.signin import PAGE, SignIn
 from hyphad.auth.throttle import Throttle, address_key
 from hyphad.core import policy
 from hyphad.core.errors import BadCall, Denied, Fault, Invalid, Misuse, Unauthenticated
@@ -29,7 +29,6 @@ from hyphad.store.sessions import PROGRAM
 CHECK_SECONDS = 180.0
 REPORT_SECONDS = 3600.0
 MAX_FIELD = 64
-PAGE = "/public/apps/hypha-login/"
 SERVICE = "/public/services/hypha-login/"
 INVALID_TOKEN = (
     "Invalid token provided to report_login: {}. The token must be a valid JWT token signed by "
@@ -52,6 +51,7 @@ class LoginService:
         throttle: Throttle,
         base_url: str | None,
         local_url: str,
+        base_path: str,
         is_connected: Callable[[Caller], bool],
         local_accounts: bool = True,
     ) -> None:
@@ -62,11 +62,14 @@ class LoginService:
         self._throttle = throttle
         self._base_url = base_url
         self._local_url = local_url
+        self._base_path = base_path
         self._is_connected = is_connected
         self._local_accounts = local_accounts
 
     def _url(self, caller: Caller, path: str) -> str:
-        return (self._base_url or caller.base_url or self._local_url) + path
+        if self._base_url is None and caller.origin:
+            return f"{caller.origin}{self._base_path}{path}"
+        return (self._base_url or self._local_url) + path
 
     # for programs
 
@@ -82,7 +85,7 @@ class LoginService:
         session = self._logins.start(
             caller.remote,
             caller.user.effective_id if connected else None,
-            f"client {caller.client_id}" if connected else "a program without a connection",
+            f"client {caller.client_id}" if connected else "a program over HTTP",
             workspace or None,
             _positive("expires_in", expires_in),
         )
@@ -160,7 +163,8 @@ class LoginService:
         try:
             credential = self._authenticator.credential(token)
         except (Unauthenticated, Denied) as error:
-            raise Invalid(INVALID_TOKEN.format(f"401: {error.message}")) from None
+            reason = error.message.rstrip(".")
+            raise Invalid(INVALID_TOKEN.format(f"401: {reason}")) from None
         special = credential.user.scope.specialised
         if special:
             raise Invalid(INVALID_TOKEN.format(f"it is specialized, with scopes {special}"))

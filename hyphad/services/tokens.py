@@ -1,12 +1,12 @@
 """Minting, reading and revoking tokens of a workspace (WS-58 to WS-60, AUTH-27 to AUTH-36)."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol
 
+from hyphad.auth.audit import Audit, By
 from hyphad.auth.authenticate import REVOKED, Authenticator, child_of, own_key
 from hyphad.auth.tokens import EXPIRED, strip_bearer
 from hyphad.core import address, policy
@@ -18,13 +18,17 @@ from hyphad.core.errors import (
     TokenRefused,
     Unauthenticated,
 )
-from hyphad.core.identity import Permission, Scope, User, check_extra_scopes
-from hyphad.core.names import readable_id
+from hyphad.core.identity import (
+    ANONYMOUS_HTTP,
+    Permission,
+    Scope,
+    User,
+    check_extra_scopes,
+)
+from hyphad.core.names import random_key, readable_id
 from hyphad.core.records import Caller
 from hyphad.services.base import rpc
 from hyphad.store.directory import Directory
-
-log = logging.getLogger(__name__)
 
 DEFAULT_LIFETIME = 3600
 ANONYMOUS_LIFETIME = 7 * 86_400
@@ -61,16 +65,18 @@ class TokenDesk:
         revocations: RevocationTable,
         directory: Directory,
         max_lifetime: float,
-        close_revoked: Callable[[tuple[str, ...]], None],
+        close_lapsed: Callable[[], None],
+        audit: Audit,
     ) -> None:
         self.authenticator = authenticator
         self._revocations = revocations
         self._directory = directory
         self._max_lifetime = max_lifetime
-        self._close_revoked = close_revoked
+        self._close_lapsed = close_lapsed
+        self._audit = audit
 
     @rpc()
-    def generate_token(
+    async def generate_token(
         self,
         caller: Caller,
         config: Annotated[TokenConfig | None, "Workspace, permission, lifetime, ..."] = None,
@@ -92,23 +98,26 @@ class TokenDesk:
             workspace.id,
             self._client_id(options, caller),
             (*user.scope.extra, *check_extra_scopes(options.get("extra_scopes") or [])),
+            frozenset({workspace.id} if policy.rests_on_ownership(user, workspace, wanted) else ()),
         )
         child = child_of(user, readable_id(), policy.child_roles(user, wanted), expires_at)
         if email is not None:
             child = replace(child, email=email)
-        log.info(
-            "token_minted by=%s workspace=%s permission=%s expires_in=%d",
-            user.effective_id,
-            workspace.id,
-            wanted.letter,
-            expires_at - time.time(),
+        line, jti = self._line(caller), random_key()
+        self._audit(
+            "token_minted",
+            by=By(user.effective_id, caller.remote),
+            subject=child.id,
+            workspace=workspace.id,
+            permission=wanted.letter,
+            expires_in=int(expires_at - time.time()),
+            jti=jti,
         )
+        minted = child.with_scope(scope)
+        if self.authenticator.hooks.generate is not None:
+            return await self.authenticator.hooks.generated(minted, expires_at - time.time())
         return self.authenticator.tokens.mint(
-            child.with_scope(scope),
-            0,
-            expires_at=expires_at,
-            line=self._line(caller),
-            version=caller.version,
+            minted, 0, expires_at=expires_at, line=line, version=caller.version, jti=jti
         )
 
     @staticmethod
@@ -138,19 +147,23 @@ class TokenDesk:
         return client_id or own
 
     @rpc(Permission.READ)
-    def parse_token(
+    async def parse_token(
         self, caller: Caller, token: Annotated[str, "The token to read."]
     ) -> dict[str, Any]:
         """Show what a token says, as the user it makes."""
         if not token:
             raise Misuse("Authorization is required")
+        if caller.user.id == ANONYMOUS_HTTP:
+            raise TokenRefused("403: Log in to have tokens read.")
+        await self.authenticator.prepare(token)
         try:
             credential = self.authenticator.credential(token)
         except Unauthenticated as error:
             if error.message == REVOKED:
                 raise
             raise TokenRefused(f"401: {_structure(error.message)}") from None
-        if credential.workspace not in (None, caller.workspace) and not caller.user.is_admin:
+        elsewhere = credential.workspace not in (None, caller.workspace)
+        if elsewhere and not caller.user.is_admin and self.authenticator.hooks.parse is None:
             raise TokenRefused(f"403: Token is not authorized for workspace '{caller.workspace}'")
         return credential.user.to_dict()
 
@@ -163,20 +176,40 @@ class TokenDesk:
         token = strip_bearer(token) if token.strip() else token
         if self.authenticator.is_root_token(token):
             raise Invalid("The root token cannot be revoked")
+        owner, workspace, keys, expires_at = await self._read(token)
+        policy.may_revoke(caller, owner, workspace)
+        await self._revocations.add(keys, expires_at)
+        self._audit(
+            "token_revoked",
+            by=By(caller.user.effective_id, caller.remote),
+            subject=owner,
+            jti=keys[0],
+        )
+        # The caller hears the answer first, even if it is its own token.
+        asyncio.get_running_loop().call_later(ANSWER_FIRST, self._close_lapsed)
+
+    async def _read(self, token: str) -> tuple[str, str | None, tuple[str, ...], float]:
+        """Whose token it is, for which workspace, what names it, and when it ends by itself."""
         try:
             claims = self.authenticator.tokens.verify(token)
         except Unauthenticated as error:
             if error.message == EXPIRED:
                 raise Invalid("Token has already expired") from None
-            raise Invalid(f"Invalid token: 401: {_structure(error.message)}") from None
-        policy.may_revoke(caller, claims.parent or claims.sub, claims.scope.current_workspace)
-        keys = (own_key(claims, token),)
-        await self._revocations.add(keys, claims.expires_at)
-        log.info(
-            "token_revoked by=%s owner=%s", caller.user.effective_id, claims.parent or claims.sub
-        )
-        # The caller hears the answer first, even if it is its own token.
-        asyncio.get_running_loop().call_later(ANSWER_FIRST, self._close_revoked, keys)
+            if self.authenticator.hooks.parse is None:
+                raise Invalid(f"Invalid token: 401: {_structure(error.message)}") from None
+            return await self._read_foreign(token)
+        place = claims.scope.current_workspace
+        return claims.parent or claims.sub, place, (own_key(claims, token),), claims.expires_at
+
+    async def _read_foreign(self, token: str) -> tuple[str, str | None, tuple[str, ...], float]:
+        """A token that only the operator's hook understands."""
+        await self.authenticator.prepare(token)
+        try:
+            found = self.authenticator.credential(token)
+        except Unauthenticated as error:
+            raise Invalid(f"Invalid token: 401: {error.message}") from None
+        expires_at = found.user.expires_at or time.time() + self._max_lifetime
+        return found.user.effective_id, found.workspace, found.keys, expires_at
 
 
 def _text(options: dict[str, Any], key: str) -> str | None:

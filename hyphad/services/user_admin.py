@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from hyphad.auth.accounts import LINK_SECONDS, Accounts
 from hyphad.auth.audit import By
+from hyphad.auth.signin import invite_url, reset_url
 from hyphad.core import policy
 from hyphad.core.errors import Invalid
 from hyphad.core.records import Caller
@@ -14,20 +16,26 @@ from hyphad.store.accounts import Account
 from hyphad.store.audit import AuditTable
 
 MAX_LISTED = 1000
-PAGE = "/public/apps/hypha-login/"
-
 UserId = Annotated[str, "Id or e-mail of the user."]
 
 
 class UserAdmin:
-    """Every method asks for the role; `base_url` is where people reach this server."""
+    """Every method asks for the role; `base_url` is the configured one, if there is one."""
 
     def __init__(
-        self, accounts: Accounts, audit: AuditTable, base_url: str, wait: Callable[[str], float]
+        self,
+        accounts: Accounts,
+        audit: AuditTable,
+        base_url: str | None,
+        local_url: str,
+        base_path: str,
+        wait: Callable[[str], float],
     ) -> None:
         self._accounts = accounts
         self._audit = audit
         self._base_url = base_url
+        self._local_url = local_url
+        self._base_path = base_path
         self._wait = wait
 
     @rpc()
@@ -123,7 +131,7 @@ class UserAdmin:
         if expires_in <= 0:
             raise Invalid("expires_in should be greater than 0")
         code = await self._accounts.invite(expires_in, tuple(roles or ("user",)), by)
-        return {"invite": code, "url": f"{self._base(caller)}{PAGE}signup#{code}"}
+        return {"invite": code, "url": invite_url(self._base(caller), code)}
 
     @rpc()
     async def list_sessions(
@@ -144,7 +152,8 @@ class UserAdmin:
     ) -> list[dict[str, Any]]:
         """List security events, newest first."""
         policy.require_admin(caller)
-        return await self._audit.find(limit, event, user)
+        found = await self._audit.find(limit, event, user)
+        return [{"time": _iso(item.pop("moment")), **item} for item in found]
 
     @staticmethod
     def _admin(caller: Caller) -> By:
@@ -152,11 +161,13 @@ class UserAdmin:
         return By(caller.user.effective_id, caller.remote)
 
     def _base(self, caller: Caller) -> str:
-        return caller.base_url or self._base_url
+        if self._base_url is None and caller.origin:
+            return caller.origin + self._base_path
+        return self._base_url or self._local_url
 
     async def _link(self, caller: Caller, user_id: str, by: By) -> str:
         code = await self._accounts.reset_link(user_id, by)
-        return set_password_url(self._base(caller), code)
+        return reset_url(self._base(caller), code)
 
     def _shown(self, account: Account) -> dict[str, Any]:
         """Never the password's hash."""
@@ -174,6 +185,5 @@ class UserAdmin:
         }
 
 
-def set_password_url(base_url: str, code: str) -> str:
-    """The code stands after `#`, which browsers send to no server and write into no log."""
-    return f"{base_url}{PAGE}reset#{code}"
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -119,6 +119,10 @@ class Database:
             self._writer.put(Change(action, future, then))
         return future
 
+    def version(self) -> "asyncio.Future[int]":
+        """Changes whenever another process has changed the file, and only then."""
+        return self.write(lambda db: int(db.execute("PRAGMA data_version").fetchone()[0]))
+
     def write_behind(self, action: Callable[[sqlite3.Connection], Any]) -> None:
         """Like `write`, but nobody waits; a failure is a log line, at most one a minute."""
         if not self._closed:

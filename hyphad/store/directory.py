@@ -47,6 +47,7 @@ class Directory:
         self._leaving: dict[str, asyncio.TimerHandle] = {}
         self.occupied: Callable[[str], bool] = lambda _: False
         self.on_removed: list[Callable[[str], None]] = []
+        self.on_owners_changed: list[Callable[[], None]] = []
 
     def load(self) -> None:
         """Read what the last run left, and make sure of the three that always exist (WS-39)."""
@@ -191,6 +192,9 @@ class Directory:
         self._workspaces[workspace.id] = workspace
         for owner in _owners(workspace):
             self._owned.setdefault(owner, set()).add(workspace.id)
+        if known is not None and set(known.owners) != set(workspace.owners):
+            for tell in self.on_owners_changed:
+                tell()
 
     def _take(self, workspace_id: str) -> None:
         workspace = self._workspaces.pop(workspace_id)

@@ -34,11 +34,24 @@ class Socket(Transport, Protocol):
 class Conversation:
     """The handshake, then frames to the router. Its methods are called by what owns the socket."""
 
-    __slots__ = ("_admission", "_admitting", "_hello_timer", "_remote", "link", "transport")
+    __slots__ = (
+        "_admission",
+        "_admitting",
+        "_hello_timer",
+        "_origin",
+        "_refreshing",
+        "_remote",
+        "link",
+        "transport",
+    )
 
-    def __init__(self, admission: Admission, transport: Socket, remote: str) -> None:
+    def __init__(
+        self, admission: Admission, transport: Socket, remote: str, origin: str = ""
+    ) -> None:
         self._admission = admission
         self._remote = remote
+        self._origin = origin
+        self._refreshing: asyncio.Task[None] | None = None
         self._admitting: asyncio.Task[None] | None = None
         self.transport = transport
         self.link: Link | None = None
@@ -59,10 +72,17 @@ class Conversation:
         kind = _type_of(text)
         if kind == "ping":
             link.send_text('{"type":"pong"}')
-        elif kind == "refresh_token":
-            token = self._admission.reconnection_token(link)
-            link.send_text(to_json({"type": "reconnection_token", "reconnection_token": token}))
+        elif kind == "refresh_token" and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.ensure_future(self._refresh(link))
         return None
+
+    async def _refresh(self, link: Link) -> None:
+        try:
+            token = await self._admission.reconnection_token(link)
+        except Exception:
+            log.exception("token_not_refreshed client=%s", link.address)
+            return
+        link.send_text(to_json({"type": "reconnection_token", "reconnection_token": token}))
 
     def on_binary(self, data: bytes) -> Wait:
         """A binary frame; returns what to wait for before reading on, if anything."""
@@ -112,7 +132,7 @@ class Conversation:
 
     async def _admit(self, hello: Hello) -> None:
         try:
-            link = await self._admission.admit(hello, self.transport, self._remote)
+            link = await self._admission.admit(hello, self.transport, self._remote, self._origin)
         except Refused as error:
             self.refuse(error.message, error.code)
             return
@@ -127,7 +147,7 @@ class Conversation:
         if self.transport.closed:
             self.on_end(None)
             return
-        self.transport.send_text(to_json(self._admission.connection_info(link)))
+        self.transport.send_text(to_json(await self._admission.connection_info(link)))
 
     def _cancel_timer(self) -> None:
         if self._hello_timer is not None:

@@ -16,6 +16,7 @@ from tornado.iostream import IOStream
 
 from hyphad.auth.admission import Admission
 from hyphad.web.conversation import Conversation, cut_reason
+from hyphad.web.identity import origin_of
 from hyphad.wire.link import HIGH_WATER, Link
 
 log = logging.getLogger(__name__)
@@ -131,10 +132,13 @@ class FastTransport:
 class Listener(WSListener):
     """Frames from `picows` to the conversation of one connection."""
 
-    def __init__(self, admission: Admission, remote: str, max_message: int, batch: Batch) -> None:
+    def __init__(
+        self, admission: Admission, remote: str, origin: str, max_message: int, batch: Batch
+    ) -> None:
         self._admission = admission
         self._batch = batch
         self._remote = remote
+        self._origin = origin
         self._max = max_message
         self._pauses = 0
         self._parts: list[bytes] = []
@@ -146,7 +150,9 @@ class Listener(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         transport.underlying_transport.set_write_buffer_limits(HIGH_WATER, HIGH_WATER // 2)
         self._transport = FastTransport(transport, self._batch)
-        self._conversation = Conversation(self._admission, self._transport, self._remote)
+        self._conversation = Conversation(
+            self._admission, self._transport, self._remote, self._origin
+        )
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind, last = frame.msg_type, frame.last_in_buffer
@@ -244,8 +250,10 @@ class FastWebSockets:
         copy.setblocking(False)
         remote = str(request.remote_ip)
 
+        origin = origin_of(request)
+
         def protocol() -> Any:
-            return self._protocol(remote)
+            return self._protocol(remote, origin)
 
         loop = asyncio.get_running_loop()
         _, made = await loop.connect_accepted_socket(protocol, copy)
@@ -255,12 +263,12 @@ class FastWebSockets:
         buffer.get_buffer(-1)[: len(told)] = told
         buffer.buffer_updated(len(told))
 
-    def _protocol(self, remote: str) -> Any:
+    def _protocol(self, remote: str, origin: str) -> Any:
         return WSProtocol(
             None,  # host, of clients
             None,  # path, of clients
             False,  # is a client
-            lambda _: Listener(self._admission, remote, self._max, self._batch),
+            lambda _: Listener(self._admission, remote, origin, self._max, self._batch),
             _QUIET,
             True,  # disconnect when the listener fails
             None,  # handshake timeout

@@ -7,6 +7,7 @@ from typing import Any
 from hyphad.auth.admission import Admission
 from hyphad.auth.authenticate import Authenticator
 from hyphad.auth.presence import Presence
+from hyphad.auth.signin import SignIn
 from hyphad.config import Settings
 from hyphad.core.registry import Registry
 from hyphad.services.catalogue import Catalogue
@@ -21,7 +22,8 @@ from hyphad.wire.router import Router
 @dataclass(slots=True)
 class Parts:
     """The parts of the daemon that the web speaks to. `ready` answers whether requests may
-    come; `take_over` hands WebSockets to a faster protocol, where there is one."""
+    come, `custom_login` whether the operator has a login service of its own; `take_over` hands
+    WebSockets to a faster protocol, where there is one."""
 
     settings: Settings
     info: dict[str, Any]
@@ -37,6 +39,8 @@ class Parts:
     identities: Identities
     gateway: Gateway
     counts: Counts
+    signin: SignIn
     ready: Callable[[], bool]
+    custom_login: Callable[[], bool]
     started: float = 0.0
     take_over: Callable[..., Awaitable[None]] | None = None

@@ -10,6 +10,7 @@ from hyphad.web.console import console_routes
 from hyphad.web.health import health_routes
 from hyphad.web.info import InstalledApps, ServerConfig, WorkspaceInfo
 from hyphad.web.limits import Gate
+from hyphad.web.login import login_routes
 from hyphad.web.mcp import ServiceEndpoint
 from hyphad.web.mcp_info import ServiceInfoPage, WorkspaceEndpoint
 from hyphad.web.mcp_sse import SseMessages, SseStream
@@ -78,7 +79,10 @@ def application(parts: Parts) -> Site:
     agents = agent_routes(parts)
     routes = [*static, *agents, *((path, handler, given) for path, handler in table)]
     return Site(
-        [(settings.base_path + route[0], *route[1:]) for route in routes],
+        [
+            *login_routes(parts),
+            *((settings.base_path + route[0], *route[1:]) for route in routes),
+        ],
         Gate(settings, parts.identities, parts.authenticator, parts.router.links),
         given,
         default_handler_class=NotFoundHandler,

@@ -12,6 +12,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from hyphad.web.base import to_json
 from hyphad.web.conversation import Conversation, cut_reason
+from hyphad.web.identity import origin_of
 from hyphad.web.parts import Parts
 from hyphad.wire.link import Link
 
@@ -103,7 +104,10 @@ class WebSocketEndpoint(WebSocketHandler):
             self.close(1008, LEGACY_REASON)
             return
         self.conversation = Conversation(
-            self.parts.admission, SocketTransport(self), str(self.request.remote_ip)
+            self.parts.admission,
+            SocketTransport(self),
+            str(self.request.remote_ip),
+            origin_of(self.request),
         )
 
     def on_message(self, message: str | bytes) -> Any:

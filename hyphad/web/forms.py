@@ -1,0 +1,209 @@
+"""Pages with forms: who is signed in, proof that the form is ours, cookies, safe redirects.
+
+Every form carries a token that belongs to a cookie of this browser and to whoever is signed in
+(AUTH-87, D-4); a page of another site can make a browser send neither. Inside a frame nobody is
+signed in, so that a click cannot be stolen (AUTH-84).
+"""
+
+import hmac
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from tornado.template import Loader
+
+from hyphad.auth.audit import By
+from hyphad.auth.signin import Signed, SignIn
+from hyphad.core.errors import Fault
+from hyphad.store.accounts import Account
+from hyphad.web.base import BaseHandler
+from hyphad.web.identity import COOKIE, origin_of
+
+HOME = "/public/apps/hypha-login/"
+FORM_COOKIE = "hyphad_form"
+DEVICE_COOKIE = "hyphad_device"
+DEVICE_SECONDS = 180 * 86_400
+FRAMES = ("iframe", "frame", "embed", "object")
+# The first mark that is found in a User-Agent tells; later ones pose as earlier ones.
+BROWSERS = (
+    ("Firefox/", "Firefox"),
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Chrome/", "Chromium"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+STALE = "This form was out of date. Please try again."
+_templates = Loader(str(Path(__file__).with_name("templates")), autoescape="xhtml_escape")
+
+
+class FormHandler(BaseHandler):
+    """A page of the login application."""
+
+    kind = "page"
+
+    def set_default_headers(self) -> None:
+        """Strict, uncached, and in no frame of others (AUTH-88, D-4, D-19)."""
+        self.set_header("Server", "hyphad")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Cache-Control", "no-store")
+        origins: list[str] = self.application.settings.get("allow_origins", [])
+        framers = " ".join(["'self'", *(origin for origin in origins if origin != "*")])
+        self.set_header(
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            f"connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors {framers}",
+        )
+        if framers == "'self'":
+            self.set_header("X-Frame-Options", "SAMEORIGIN")
+
+    # who
+
+    @property
+    def signin(self) -> SignIn:
+        return self.parts.signin
+
+    @property
+    def embedded(self) -> bool:
+        """Shown inside another page."""
+        return self.request.headers.get("Sec-Fetch-Dest") in FRAMES
+
+    @property
+    def account(self) -> Account | None:
+        """Who is signed in with the cookie of this page; nobody inside a frame."""
+        if self.embedded:
+            return None
+        identity = self.identity
+        if not identity.from_cookie or identity.user.parent is not None:
+            return None
+        found = self.signin.accounts.table.get(identity.user.id)
+        return found if found is not None and found.is_active else None
+
+    @property
+    def by(self) -> By:
+        account = self.account
+        return By(account.id if account else "", str(self.request.remote_ip))
+
+    @property
+    def session_id(self) -> str:
+        """The id of the token in the cookie."""
+        credential = self.identity.credential
+        return credential.keys[0] if credential is not None and credential.keys else ""
+
+    # forms
+
+    def field(self, name: str, strip: bool = True) -> str:
+        """What was typed into a field, or stands in the query."""
+        return self.get_argument(name, "", strip)
+
+    def form_token(self) -> str:
+        """The hidden field of every form."""
+        cookie = self.get_cookie(FORM_COOKIE) or ""
+        if len(cookie) != 32:
+            cookie = secrets.token_hex(16)
+            self._set_cookie(FORM_COOKIE, cookie, None)
+        return self._seal(cookie)
+
+    def is_own_form(self) -> bool:
+        """Whether this POST comes from a form that we gave to this browser."""
+        headers = self.request.headers
+        origin = headers.get("Origin")
+        if origin not in (None, "null", origin_of(self.request), self._public_origin()):
+            return False
+        if headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            return False
+        cookie = self.get_cookie(FORM_COOKIE) or ""
+        given = self.get_body_argument("csrf", "")
+        return bool(cookie) and hmac.compare_digest(given.encode(), self._seal(cookie).encode())
+
+    def _seal(self, cookie: str) -> str:
+        account = self.account
+        who = f"{account.id} {self.session_id}" if account is not None else ""
+        return self.parts.authenticator.tokens.seal(f"form {cookie} {who}")
+
+    # answers
+
+    def show(self, template: str, status: int = 200, **values: Any) -> None:
+        """Answer with a template."""
+        self.set_status(status)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        base = self.parts.settings.base_path
+        text = _templates.load(template).generate(
+            base=base,
+            home=base + HOME,
+            csrf=self.form_token(),
+            account=self.account,
+            embedded=self.embedded,
+            signup=self.signin.signup,
+            local=self.parts.settings.enable_local_auth,
+            **values,
+        )
+        self.finish(text)
+
+    def go(self, path: str = "", **query: str) -> None:
+        """See another page after a POST."""
+        given = {key: value for key, value in query.items() if value}
+        target = self.parts.settings.base_path + HOME + path
+        self.redirect(f"{target}?{urlencode(given)}" if given else target, status=303)
+
+    def failed(self, error: Fault) -> int:
+        """The status of a page that tells about an error; `Retry-After` where waiting helps."""
+        seconds = getattr(error, "seconds", None)
+        if seconds is not None:
+            self.set_header("Retry-After", str(seconds))
+        return error.status if error.status in (403, 429, 503, 507) else 400
+
+    # cookies
+
+    def sign_in(self, signed: Signed, account: Account) -> None:
+        """This browser is signed in from now on, and is known again later."""
+        self._set_cookie(COOKIE, signed.token, int(signed.expires_at - time.time()))
+        self._set_cookie(DEVICE_COOKIE, self.signin.device(account), DEVICE_SECONDS)
+
+    def sign_out(self) -> None:
+        self.clear_cookie(COOKIE)
+
+    def _set_cookie(self, name: str, value: str, seconds: int | None) -> None:
+        public = self.parts.settings.public_base_url or ""
+        secure = self.request.protocol == "https" or public.startswith("https://")
+        self.set_cookie(
+            name, value, path="/", max_age=seconds, httponly=True, samesite="Lax", secure=secure
+        )
+
+    # redirects
+
+    def browser(self) -> str:
+        """What this browser is, in a few words, for the list of sessions."""
+        agent = self.request.headers.get("User-Agent", "")
+        name = next((name for mark, name in BROWSERS if mark in agent), "A browser")
+        system = next((name for mark, name in SYSTEMS if mark in agent), "")
+        return f"{name} on {system}" if system else name
+
+    def safe_target(self, text: str) -> str | None:
+        """Where a `redirect` may lead: into this server, or to an origin that is allowed."""
+        if not text or not text.isprintable() or "\\" in text:
+            return None
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            return None
+        if not parts.scheme and not parts.netloc:
+            return text if text.startswith("/") and not text.startswith("//") else None
+        origin = f"{parts.scheme}://{parts.netloc}"
+        allowed = [*self.parts.settings.allow_origins, origin_of(self.request)]
+        return text if origin in {*allowed, self._public_origin()} - {"*"} else None
+
+    def _public_origin(self) -> str:
+        parts = urlsplit(str(self.parts.info["public_base_url"]))
+        return f"{parts.scheme}://{parts.netloc}"
