@@ -40,6 +40,7 @@ from hyphad.services.activity import Activity
 from hyphad.services.admin import AdminUtils
 from hyphad.services.base import service_of
 from hyphad.services.catalogue import Catalogue
+from hyphad.services.custom_auth import CustomAuth
 from hyphad.services.login import LoginService
 from hyphad.services.manager import Publisher, manager_service
 from hyphad.services.queue import Queues
@@ -260,7 +261,7 @@ class Daemon:
             counts=counts,
             signin=self.signin,
             ready=lambda: self.ready,
-            custom_login=self._has_custom_login,
+            custom_login=lambda: self.custom_auth.has_pages,
             started=time.time(),
             take_over=_fast_websocket(settings, self.admission),
         )
@@ -279,6 +280,7 @@ class Daemon:
             self.server_id,
             [*settings.allow_origins, f"{own.scheme}://{own.netloc}"],
             visitors=settings.anonymous_access != "off",
+            base_path=settings.base_path,
         )
 
     def _server_info(self, local_url: str) -> dict[str, Any]:
@@ -444,11 +446,12 @@ class Daemon:
             lambda caller: caller.address in self.router.links,
             settings.enable_local_auth,
         )
-        self.login_service = service_of(
+        service = service_of(
             "hypha-login", "Hypha Login", "Log in, and get tokens for programs.", login
         )
-        self.login_service.type = "functions"
-        self.publisher.publish("public", self.login_service)
+        service.type = "functions"
+        self.publisher.publish("public", service)
+        self.custom_auth = CustomAuth(self.authenticator.hooks, self.publisher, service)
         users = UserAdmin(
             self.accounts,
             AuditTable(self.database),
@@ -468,9 +471,6 @@ class Daemon:
             ),
         )
 
-    def _has_custom_login(self) -> bool:
-        return self.deputy.service("public", "hypha-login") is not self.login_service
-
     def metrics(self) -> dict[str, Any]:
         """Counters as plain numbers."""
         return {
@@ -486,7 +486,14 @@ class Daemon:
     async def _run_startup_functions(self) -> None:
         if not self.settings.startup_functions:
             return
-        server = ServerApi(self.manager, self.deputy, self.publisher, self.router, self.info)
+        server = ServerApi(
+            self.manager,
+            self.deputy,
+            self.publisher,
+            self.router,
+            self.custom_auth,
+            self.info,
+        )
         for uri in self.settings.startup_functions:
             try:
                 await run_startup(uri, server)

@@ -82,8 +82,12 @@ class Hooks:
         """What `get` finds in an HTTP request, if anything."""
         if self.get is None:
             return None
-        result = self.get({"type": "http", "headers": headers, "query_string": query})
-        token = await result if inspect.isawaitable(result) else result
+        try:
+            result = self.get({"type": "http", "headers": headers, "query_string": query})
+            token = await result if inspect.isawaitable(result) else result
+        except Exception:
+            log.exception("hook_failed name=get_token")
+            return None
         return token if isinstance(token, str) and token else None
 
     def _recent(self, token: str) -> User | Unauthenticated | None:

@@ -12,6 +12,7 @@ from hyphad.core.records import Caller, Service, Workspace
 FIXED_WORKSPACES = ("public", "ws-user-root", "ws-anonymous")
 # The server's own, which nobody may imitate where they are looked for (AUTH-75).
 RESERVED_SERVICES = {"public/hypha-login", "ws-user-root/admin-utils", "ws-user-root/user-admin"}
+LOG_IN = "Authentication required"
 # All that a visitor may call who is only there to log in (AUTH-10).
 _LOGIN_METHODS = frozenset(
     "get_service get_service_info list_services check_status ping get_summary".split()

@@ -19,14 +19,13 @@ from typing import Any
 from hyphad.core.errors import Invalid
 from hyphad.core.identity import root_user
 from hyphad.core.records import Caller
-from hyphad.core.schema import signature_of
+from hyphad.services.custom_auth import CustomAuth
 from hyphad.services.manager import Publisher
+from hyphad.services.python import service_from_python
 from hyphad.wire import frame
-from hyphad.wire.local import LocalFunction, LocalService
+from hyphad.wire.local import LocalFunction
 from hyphad.wire.peer import Peer
 from hyphad.wire.router import Router
-
-_SERVICE_KEYS = ("id", "name", "type", "description", "docs", "config", "app_id")
 
 
 class StartupFailed(Exception):
@@ -64,8 +63,10 @@ class ServerApi:
         deputy: Peer,
         publisher: Publisher,
         router: Router,
+        auth: CustomAuth,
         info: dict[str, Any],
     ) -> None:
+        self._auth = auth
         self._manager = manager
         self._deputy = deputy
         self._publisher = publisher
@@ -106,6 +107,30 @@ class ServerApi:
     def get_root_user(self) -> dict[str, Any]:
         """The user in whose name this object acts."""
         return self._caller.user.to_dict()
+
+    # authentication of the operator's own; done at once, whether it is awaited or not
+
+    def register_auth_service(self, **given: Any) -> Awaitable[None]:
+        """Replace token functions, or parts of the login service; see `CustomAuth.register`."""
+        self._auth.register(**given)
+        return _done()
+
+    def set_parse_token_function(self, function: Callable[..., Any] | None) -> Awaitable[None]:
+        """`function(token)` makes users of tokens from now on; None brings hyphad's way back."""
+        self._auth.hooks.parse = function
+        return _done()
+
+    def set_generate_token_function(self, function: Callable[..., Any] | None) -> Awaitable[None]:
+        """`function(user_info, expires_in)` makes tokens from now on."""
+        self._auth.hooks.generate = function
+        return _done()
+
+    def set_get_token_function(self, function: Callable[..., Any] | None) -> Awaitable[None]:
+        """`function(scope)` finds tokens in HTTP requests; None where it finds none."""
+        self._auth.hooks.get = function
+        return _done()
+
+    # services
 
     async def register_service(
         self, api: dict[str, Any], config: dict[str, Any] | None = None, **options: Any
@@ -183,76 +208,10 @@ class ServerApi:
 _running: set["asyncio.Future[Any]"] = set()
 
 
-def service_from_python(api: dict[str, Any]) -> LocalService:
-    """A service whose functions are the callables of a dict, nested as they are there."""
-    if not isinstance(api, dict) or not isinstance(api.get("id"), str):
-        raise Invalid("A service is a dict with an id and functions")
-    config = {"visibility": "public", **(api.get("config") or {})}
-    context = config.get("require_context") or False
-    executor = bool(config.get("run_in_executor"))
-    members = {key: value for key, value in api.items() if key not in _SERVICE_KEYS}
-    return LocalService(
-        api["id"],
-        api.get("name") or api["id"],
-        _members(members, context, executor),
-        api.get("description"),
-        api.get("type") or "generic",
-        config,
-    )
-
-
-def _members(members: dict[str, Any], context: Any, executor: bool) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, member in members.items():
-        if callable(member):
-            wanted = context is True or (isinstance(context, list | tuple) and name in context)
-            made[name] = _function(name, member, wanted, executor)
-        elif isinstance(member, dict):
-            made[name] = _members(member, context, executor)
-        else:
-            made[name] = member
-    return made
-
-
-def _function(
-    name: str, function: Callable[..., Any], context: bool, executor: bool
-) -> LocalFunction:
-    schema = getattr(function, "__schema__", None) or _schema_of(name, function)
-
-    def call(caller: Caller, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        kwargs.pop("context", None)
-        if context:
-            kwargs["context"] = _context(caller)
-        if executor and not inspect.iscoroutinefunction(function):
-            return asyncio.to_thread(function, *args, **kwargs)
-        return function(*args, **kwargs)
-
-    return LocalFunction(name, call, schema, inspect.getdoc(function))
-
-
-def _schema_of(name: str, function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        schema = dict(signature_of(function, skip=0).schema)
-    except (TypeError, ValueError, NameError):
-        return {"name": name, "description": inspect.getdoc(function) or ""}
-    properties = schema["parameters"]["properties"]
-    properties.pop("context", None)
-    required = [item for item in schema["parameters"].get("required", []) if item != "context"]
-    schema["parameters"] = {**schema["parameters"], "required": required}
-    for item in properties.values():
-        if "default" in item and not isinstance(item["default"], str | int | float | bool | None):
-            del item["default"]
-    return {**schema, "name": name}
-
-
-def _context(caller: Caller) -> dict[str, Any]:
-    """What a function with `require_context` learns about its caller (WS-20)."""
-    return {
-        "ws": caller.workspace,
-        "from": caller.address,
-        "user": caller.user.to_dict(),
-        "connection_type": "websocket",
-    }
+def _done() -> Awaitable[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
 
 
 def load_function(uri: str) -> Callable[[Any], Any]:

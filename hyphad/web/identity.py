@@ -29,6 +29,7 @@ COOKIE = "access_token"
 _REMEMBERED = "hyphad_identity"
 _GIVEN = "hyphad_token"
 ANONYMOUS_WORKSPACE = "ws-anonymous"
+LOGIN_SERVICE, LOGIN_PAGES = "/public/services/hypha-login/", "/public/apps/hypha-login/"
 VISITOR = User(
     ANONYMOUS_HTTP,
     ("anonymous",),
@@ -60,12 +61,14 @@ class Identities:
         client_id: str,
         origins: list[str],
         visitors: bool = True,
+        base_path: str = "",
     ) -> None:
         self._authenticator = authenticator
         self._directory = directory
         self._client_id = client_id
         self._origins = frozenset(origin for origin in origins if origin != "*")
         self._visitors = visitors
+        self._login = (f"{base_path}{LOGIN_SERVICE}", f"{base_path}{LOGIN_PAGES}")
 
     def of(self, request: HTTPServerRequest) -> Identity:
         """The identity of a request. Raises `Unauthenticated`, or `Denied` for who is blocked."""
@@ -81,19 +84,19 @@ class Identities:
             return self._identity(token)
         if "Authorization" in request.headers:
             token = header_token(request)
-            return self._identity(token) if token else self._visitor()
+            return self._identity(token) if token else self._visitor(request)
         token = cookie_token(request)
         if token is None:
-            return self._visitor()
+            return self._visitor(request)
         if not self._may_use_cookie(request):
-            return self._visitor()
+            return self._visitor(request)
         try:
             found = self._identity(token)
             return Identity(found.user, found.credential, from_cookie=True)
         except Blocked:
             raise
         except (Unauthenticated, Denied, Refusal) as error:
-            return self._visitor(stale_cookie=error.message)
+            return self._visitor(request, error.message)
 
     def of_token(self, token: str) -> Identity:
         """The identity of a token that came by another way than a header."""
@@ -141,8 +144,9 @@ class Identities:
             )
         return Identity(credential.user, credential)
 
-    def _visitor(self, stale_cookie: str | None = None) -> Identity:
-        if not self._visitors:
+    def _visitor(self, request: HTTPServerRequest, stale_cookie: str | None = None) -> Identity:
+        """Nobody in particular; where visitors are not welcome, they may still log in (AUTH-10)."""
+        if not self._visitors and not request.path.startswith(self._login):
             raise Unauthenticated("Authentication required")
         return Identity(VISITOR, stale_cookie=stale_cookie)
 

@@ -68,6 +68,7 @@ class Link:
         "last_seen",
         "limits",
         "loop",
+        "only_logs_in",
         "open_calls",
         "opened",
         "parked",
@@ -96,6 +97,7 @@ class Link:
         self.transport = transport
         self.limits = limits
         self.alive = True
+        self.only_logs_in = caller.user.only_logs_in
         self.parked = False
         self.resumed = resumed
         self.remote = remote

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hyphad.core import policy
 from hyphad.core.errors import BadCall, Denied, Fault, NotFound, PeerGone, UnknownMethod, describe
 from hyphad.core.names import random_key
 from hyphad.core.records import Caller
@@ -157,6 +158,8 @@ class Peer:
             return lambda _, args, kwargs: exported(*args, **kwargs)
         service_id, *path = rest.split(".")
         workspace = header["to"].partition("/")[0]
+        if caller.user.only_logs_in and not policy.may_log_in(workspace, method):
+            raise Denied(policy.LOG_IN)
         service = self.service(workspace, service_id)
         if service is None:
             raise UnknownMethod(f"Method expired or not found: {source}:{method}")

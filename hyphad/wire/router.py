@@ -78,6 +78,8 @@ class Router:
         if flaw is not None:
             return self._refuse(link, header, flaw)
         to: str = header["to"]
+        if link.only_logs_in and self.local_peer(to) is None:
+            return self._refuse(link, header, policy.LOG_IN)
         if to is as_sent and header.get("from") == link.address and FORGED.isdisjoint(header):
             head = frame.splice(data, offset, header, link.stamp, 2)
         else:
