@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from hyphad.core.errors import Denied, Fault, NotFound, PeerGone, Unauthenticated
 from hyphad.core.policy import is_visible
 from hyphad.core.records import Caller, Service
+from hyphad.web.a2a_tasks import Tasks
 from hyphad.web.base import BaseHandler
 from hyphad.web.failures import Failure, Refusal
 from hyphad.web.gateway import MANAGER_NAMES
@@ -25,6 +26,7 @@ from hyphad.web.parts import Parts
 
 Key = tuple[Any, ...]
 MAX_BODY = 4 << 20
+MAX_DEPTH = 64
 METHODS = "GET, POST, DELETE, OPTIONS"
 REQUEST_HEADERS = (
     "Content-Type, Accept, Authorization, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, "
@@ -45,6 +47,7 @@ class Agents:
     watches: Watches
     running: dict[Key, set[asyncio.Task[Any]]] = field(default_factory=dict)
     sessions: dict[str, Any] = field(default_factory=dict)
+    tasks: Tasks = field(default_factory=Tasks)
 
     @contextmanager
     def running_as(self, key: Key, task: asyncio.Task[Any]) -> Iterator[None]:
@@ -185,6 +188,20 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_shallow(value: Any) -> bool:
+    """Whether JSON is nested at most 64 deep (MCP-37)."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        nested: list[Any] = []
+        for item in level:
+            inside = item.values() if isinstance(item, dict) else item
+            nested.extend(deep for deep in inside if isinstance(deep, dict | list))
+        if not nested:
+            return True
+        level = nested
+    return False
 
 
 def encoded(value: Any, indent: int | None = None) -> bytes:

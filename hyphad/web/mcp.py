@@ -16,7 +16,7 @@ from tornado.web import Finish
 from hyphad.core import address
 from hyphad.core.errors import Fault, NotFound, PeerGone
 from hyphad.web import mcp_modern
-from hyphad.web.agents import AgentHandler, encoded
+from hyphad.web.agents import MAX_DEPTH, AgentHandler, encoded, is_shallow
 from hyphad.web.failures import Refusal
 from hyphad.web.identity import cookie_token, header_token
 from hyphad.web.mcp_content import Dialect
@@ -38,7 +38,6 @@ from hyphad.web.mcp_streams import Watch
 
 PING_SECONDS = 15.0
 SLOW_SECONDS = 5.0
-MAX_DEPTH = 64
 MAX_BATCH = 50
 EVENTS = "text/event-stream"
 PING = b": ping\n\n"
@@ -245,7 +244,7 @@ class McpHandler(AgentHandler):
         except (ValueError, RecursionError) as error:
             text = "Parse error" if otherwise is None else f"Parse error: {str(error)[:200]}"
             raise self._rpc_error(400, PARSE_ERROR, text, otherwise) from None
-        if body.count(b"[") + body.count(b"{") > MAX_DEPTH and not _is_shallow(message):
+        if body.count(b"[") + body.count(b"{") > MAX_DEPTH and not is_shallow(message):
             text = f"Parse error: nested more than {MAX_DEPTH} deep"
             raise self._rpc_error(400, PARSE_ERROR, text, otherwise)
         if otherwise is not None and not isinstance(message, list) and not _is_envelope(message):
@@ -415,20 +414,6 @@ def is_request(message: Message) -> bool:
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
-
-
-def _is_shallow(value: Any) -> bool:
-    """Whether JSON is nested at most 64 deep (MCP-37)."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        nested: list[Any] = []
-        for item in level:
-            inside = item.values() if isinstance(item, dict) else item
-            nested.extend(deep for deep in inside if isinstance(deep, dict | list))
-        if not nested:
-            return True
-        level = nested
-    return False
 
 
 def _cancelled(message: Message) -> Message:

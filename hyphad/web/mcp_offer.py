@@ -7,7 +7,7 @@
 An offer lives as long as one request.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from hyphad.core.errors import Fault, PeerGone, RemoteError
@@ -45,7 +45,7 @@ class Offer(Protocol):
 
     async def run(self, tool: Tool, arguments: Entry) -> Any: ...
 
-    def items(self, tool: Tool, generator: Any) -> AsyncIterator[Any]: ...
+    def items(self, tool: Tool, generator: Any) -> AsyncGenerator[Any, None]: ...
 
     async def resources(self) -> list[Entry]: ...
 
@@ -93,7 +93,7 @@ class ServiceOffer:
             return await self._call(tool.function, arguments)
         return await self._native("call_tool", {"name": tool.name, "arguments": arguments})
 
-    def items(self, tool: Tool, generator: Any) -> AsyncIterator[Any]:
+    def items(self, tool: Tool, generator: Any) -> AsyncGenerator[Any, None]:
         """The items of a generator that `run` returned."""
         return self._gateway.stream(self._caller, self._service, generator, NO_LIMIT)
 

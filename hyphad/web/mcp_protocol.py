@@ -7,7 +7,6 @@ daemon (MCP-20). Transports make the exchange and carry the answer.
 """
 
 import difflib
-import inspect
 import json
 import logging
 import math
@@ -236,8 +235,7 @@ async def _run(exchange: Exchange, tool: Tool, arguments: Entry, params: Entry) 
                 items.append(f"Stopped after {len(items)} items: the result is too long.")
                 break
     finally:
-        if inspect.isasyncgen(stream):
-            await stream.aclose()
+        await stream.aclose()
     return drained_result(items, exchange.dialect, tool)
 
 

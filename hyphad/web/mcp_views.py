@@ -8,6 +8,7 @@ new record, so what is old can never be shown. Nothing here depends on who asks 
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hyphad.core.errors import NotFound
@@ -15,22 +16,24 @@ from hyphad.core.events import Events
 from hyphad.core.records import Service
 from hyphad.services.catalogue import Catalogue
 from hyphad.web.mcp_view import View, view_of
-from hyphad.web.members import tree_of_local, tree_of_remote
+from hyphad.web.members import tree_of_local, tree_of_remote, walk
 from hyphad.wire.peer import Peer
 
-MAX_VIEWS = 512
+MAX_KEPT = 512
 MAX_TEXT = 64 << 20
+Tree = dict[str, Any]
 
 
 @dataclass(slots=True)
 class _Kept:
     service: Service
-    task: "asyncio.Task[View]"
+    tree: "asyncio.Task[Tree]"
+    view: View | None = None
     size: int = 0
 
 
 class Views:
-    """The views that were asked for lately."""
+    """The services that were asked for lately, as trees and as MCP shows them."""
 
     def __init__(self, catalogue: Catalogue, manager: Peer, deputy: Peer, events: Events) -> None:
         self._catalogue = catalogue
@@ -45,39 +48,49 @@ class Views:
 
     async def of(self, service: Service) -> View:
         """The view of a service. Raises `WrongStructure`, and what asking its provider raises."""
+        kept = self._keep(service)
+        tree = await asyncio.shield(kept.tree)
+        if kept.view is None:
+            kept.view = view_of(service, tree)
+        return kept.view
+
+    async def tree(self, service: Service) -> Tree:
+        """The members of a service. Raises what asking its provider raises."""
+        return await asyncio.shield(self._keep(service).tree)
+
+    def _keep(self, service: Service) -> _Kept:
         kept = self._kept.get(service.id)
         if kept is None or kept.service is not service:
             self._forget(service.id)
-            kept = _Kept(service, asyncio.ensure_future(self._make(service)))
-            self._kept[service.id] = kept
-            kept.task.add_done_callback(lambda done: self._made(kept, done))
-        return await asyncio.shield(kept.task)
+            kept = self._kept[service.id] = _Kept(
+                service, asyncio.ensure_future(self._ask(service))
+            )
+            kept.tree.add_done_callback(partial(self._asked, kept))
+        return kept
 
-    async def _make(self, service: Service) -> View:
+    async def _ask(self, service: Service) -> Tree:
         if service.workspace == "*":
             manager = self._manager.service("*", "default")
             assert manager is not None
-            return view_of(service, tree_of_local(manager, is_manager=True))
+            return tree_of_local(manager, is_manager=True)
         if service.client_id == self._deputy.client_id:
             local = self._deputy.service(service.workspace, service.name)
             if local is None:
                 raise NotFound(f"Service not found: {service.id}")
-            return view_of(service, tree_of_local(local))
-        api = await self._catalogue.fetch(service)
-        return view_of(service, tree_of_remote(service, api))
+            return tree_of_local(local)
+        return tree_of_remote(service, await self._catalogue.fetch(service))
 
-    def _made(self, kept: _Kept, done: "asyncio.Future[View]") -> None:
-        """Weigh the new view and drop the oldest where there are too many; keep no failure."""
+    def _asked(self, kept: _Kept, done: "asyncio.Future[Tree]") -> None:
+        """Weigh the answer and drop the oldest where there are too many; keep no failure."""
+        failed = done.cancelled() or done.exception() is not None
         if self._kept.get(kept.service.id) is not kept:
-            if not done.cancelled():
-                done.exception()
             return
-        if done.cancelled() or done.exception() is not None:
+        if failed:
             del self._kept[kept.service.id]
             return
-        kept.size = sum(len(item.text or "") for item in done.result().resources.values())
+        kept.size = sum(len(item) for _, item in walk(done.result()) if isinstance(item, str))
         self._size += kept.size
-        while len(self._kept) > MAX_VIEWS or (self._size > MAX_TEXT and len(self._kept) > 1):
+        while len(self._kept) > MAX_KEPT or (self._size > MAX_TEXT and len(self._kept) > 1):
             self._forget(next(iter(self._kept)))
 
     def _forget(self, service_id: str) -> None:

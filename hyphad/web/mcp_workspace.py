@@ -8,7 +8,7 @@ there; what does not answer in time is left out of a list, and comes with the ne
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
@@ -109,7 +109,7 @@ class WorkspaceOffer:
         inner, offer = _inside(tool)
         return await offer.run(inner, arguments)
 
-    def items(self, tool: Tool, generator: Any) -> AsyncIterator[Any]:
+    def items(self, tool: Tool, generator: Any) -> AsyncGenerator[Any, None]:
         inner, offer = _inside(tool)
         return offer.items(inner, generator)
 
