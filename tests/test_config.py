@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from hyphad import config
-from hyphad.config import ConfigError, Settings, load, nearest
+from hyphad.config import ConfigError, Settings, is_plainly_right, load, nearest
 from hyphad.options import IGNORED, OPTIONS, sample_file, schema
 
 SAMPLE = Path(__file__).parent.parent / "conf" / "hyphad.toml"
@@ -58,6 +60,31 @@ def test_every_default_is_what_the_schema_allows():
     defaults = {key: o.default for key, o in OPTIONS.items() if o.default is not None}
     Draft202012Validator.check_schema(schema())
     assert list(Draft202012Validator(schema()).iter_errors(defaults)) == []
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 1 << 40),
+    st.floats(allow_nan=False),
+    st.text(max_size=8),
+    st.sampled_from(["/a:b", "/hub", "info", "closed", "https://example.org", "127.0.0.1", "m:f"]),
+    st.lists(st.one_of(st.text(max_size=4), st.just("/a:b"), st.integers()), max_size=3),
+)
+
+
+@given(key=st.sampled_from(sorted(OPTIONS)), value=ANYTHING)
+@settings(max_examples=1000)
+def test_what_is_plainly_right_is_right_by_the_schema(key, value):
+    if is_plainly_right(value, OPTIONS[key].schema):
+        assert Draft202012Validator(OPTIONS[key].schema).is_valid(value)
+
+
+def test_every_default_is_plainly_right():
+    defaults = {key: o.default for key, o in OPTIONS.items() if o.default is not None}
+    assert [
+        key for key, v in defaults.items() if not is_plainly_right(v, OPTIONS[key].schema)
+    ] == []
 
 
 def test_the_fields_have_the_types_of_the_schema():
@@ -562,11 +589,14 @@ def test_lines_of_the_command_line_are_kept():
 # start-up time
 
 
-def test_the_schema_library_is_loaded_only_when_there_is_something_to_check():
+def test_the_schema_library_is_loaded_only_for_a_value_that_is_not_plainly_right():
     script = (
         "import sys; from pathlib import Path; from hyphad import config\n"
         "config.SYSTEM_FILE = Path('/none')\n"
         "config.load({}, {'HOME': '/'}); assert 'jsonschema' not in sys.modules\n"
-        "config.load({'port': '1'}, {'HOME': '/'}); assert 'jsonschema' in sys.modules\n"
+        "config.load({'port': '1'}, {'HOME': '/'}); assert 'jsonschema' not in sys.modules\n"
+        "try: config.load({'port': '-1'}, {'HOME': '/'})\n"
+        "except config.ConfigError: assert 'jsonschema' in sys.modules\n"
+        "else: raise AssertionError\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
