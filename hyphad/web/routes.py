@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hyphad.web.a2a import AgentCard, AgentEndpoint, AgentInfo
 from hyphad.web.agents import agents_of
 from hyphad.web.apps import AppHandler, AppRedirect
 from hyphad.web.base import NotFoundHandler
@@ -28,17 +29,23 @@ S = r"/([^/]+)"  # a service: [client:]name[@app]
 
 
 def agent_routes(parts: Parts) -> list[tuple[Any, ...]]:
-    """MCP; a service may be `workspace/client:name` here, and the longest URL goes first."""
-    service = W + r"/mcp/(.+)"
-    table: list[tuple[str, Any]] = [
+    """MCP, A2A; a service may be `workspace/client:name` in MCP, and the longest URL goes first."""
+    service, agent = W + r"/mcp/(.+)", W + "/a2a" + S
+    mcp: list[tuple[str, Any]] = [
         (service + r"/sse/messages/?", SseMessages),
         (service + r"/sse", SseStream),
         (service + r"/mcp/?", ServiceEndpoint),
         (W + r"/mcp/?", WorkspaceEndpoint),
         (service, ServiceInfoPage),
     ]
-    given = {"parts": parts, "agents": agents_of(parts)}
-    return [(path, handler, given) for path, handler in table] if parts.settings.enable_mcp else []
+    a2a: list[tuple[str, Any]] = [
+        (agent + r"/\.well-known/agent(?:-card)?\.json", AgentCard),
+        (agent + "/?", AgentEndpoint),
+        (W + "/a2a-info" + S, AgentInfo),
+    ]
+    settings, given = parts.settings, {"parts": parts, "agents": agents_of(parts)}
+    table = [*(mcp if settings.enable_mcp else []), *(a2a if settings.enable_a2a else [])]
+    return [(path, handler, given) for path, handler in table]
 
 
 def application(parts: Parts) -> Site:
