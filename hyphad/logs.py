@@ -4,10 +4,14 @@ import json
 import logging
 import os
 import sys
+from collections import deque
+from itertools import count
+from typing import Any
 
 # The journal's numbers (those of syslog) for the levels of `logging`.
 _JOURNAL = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 _TIME = "%Y-%m-%dT%H:%M:%S"
+LONGEST = 1000
 
 
 class TextFormatter(logging.Formatter):
@@ -41,6 +45,35 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class Memory(logging.Handler):
+    """The last warnings and errors, for those who look after the server; see `remember`."""
+
+    def __init__(self, keep: int) -> None:
+        super().__init__(logging.WARNING)
+        self.entries: deque[dict[str, Any]] = deque(maxlen=keep)
+        self._numbers = count(1)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self.entries.append(
+            {
+                "number": next(self._numbers),
+                "time": record.created,
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": record.getMessage()[:LONGEST],
+                "exception": f"{type(error).__name__}: {error}"[:LONGEST] if error else None,
+            }
+        )
+
+
+def remember(keep: int) -> Memory:
+    """Keep the last warnings and errors of this process in memory, too."""
+    memory = Memory(keep)
+    logging.getLogger().addHandler(memory)
+    return memory
+
+
 def setup(level: str, form: str = "text") -> None:
     """Send every log line of this process to standard error."""
     handler = logging.StreamHandler(sys.stderr)
@@ -56,6 +89,11 @@ def setup(level: str, form: str = "text") -> None:
 def set_level(level: str) -> None:
     """What hyphad itself logs from now on; libraries always log warnings and errors."""
     logging.getLogger("hyphad").setLevel(level.upper())
+
+
+def level() -> str:
+    """What hyphad itself logs now."""
+    return logging.getLevelName(logging.getLogger("hyphad").getEffectiveLevel()).lower()
 
 
 def _formatter(form: str) -> logging.Formatter:

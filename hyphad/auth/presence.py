@@ -6,6 +6,7 @@ back for a while (D-26).
 """
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -154,4 +155,6 @@ class Presence:
 
 def describe_link(link: Link) -> dict[str, Any]:
     """One line of `list_clients` (WS-50)."""
-    return {"id": link.address, "user": link.caller.user.to_dict()}
+    connected_at = time.time() - (link.loop.time() - link.opened)
+    user = link.caller.user.to_dict()
+    return {"id": link.address, "user": user, "connected_at": round(connected_at, 3)}
