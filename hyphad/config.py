@@ -87,7 +87,9 @@ class Settings:
     reconnection_token_lifetime: int
     strict_token_expiry: bool
     enable_mcp: bool
+    mcp_oauth: bool
     enable_a2a: bool
+    enable_agent_skills: bool
     enable_openapi: bool
     metrics_per_workspace: bool
     max_connections_per_user: int

@@ -243,7 +243,17 @@ SECTIONS: list[tuple[str, list[Option]]] = [
         "Features",
         [
             Option("enable_mcp", _BOOL, True, "Services as MCP tools."),
+            Option(
+                "mcp_oauth",
+                _BOOL,
+                False,
+                "Ask MCP clients for a token (401) where they may not use a service, instead of "
+                "answering that there is none.",
+            ),
             Option("enable_a2a", _BOOL, True, "Services as A2A agents."),
+            Option(
+                "enable_agent_skills", _BOOL, True, "Texts that teach agents to use this server."
+            ),
             Option("enable_openapi", _BOOL, True, "OpenAPI documents of services."),
             Option("metrics_per_workspace", _BOOL, False, "Name workspaces in /metrics."),
         ],
@@ -330,7 +340,7 @@ IGNORED_VALUES = frozenset(
 )
 IGNORED_SWITCHES = frozenset(
     "from-env reset-redis enable-s3 enable-s3-for-anonymous-users enable-s3-proxy "
-    "enable-server-apps disable-agent-skills enable-service-search enable-terminal-worker "
+    "enable-server-apps enable-service-search enable-terminal-worker "
     "enable-admin-terminal interactive enable-server disable-ssl start-minio-server "
     "minio-file-system-mode enable-k8s-worker in-docker".split()
 )
