@@ -11,16 +11,11 @@ from pathlib import Path
 
 import full_disk
 import pytest
-from scribe import WRITERS, Scribe
+from ledger import Ledger
+from scribe import Scribe
 
 import hyphad
-from hyphad.store.blocks import Blocks
 from hyphad.store.database import Database
-from hyphad.store.eventlog import EventLog
-from hyphad.store.meta import Meta
-from hyphad.store.queues import QueueTable
-from hyphad.store.revocations import Revocations
-from hyphad.store.workspaces import WorkspaceTable
 
 ROUNDS = 20
 LONGEST = 0.3
@@ -35,48 +30,6 @@ def run_and_kill(data: Path) -> list[str]:
     timer.start()
     timer.join()
     return [first, *killed]
-
-
-class Ledger:
-    """What the killed processes had been promised, over all rounds."""
-
-    def __init__(self) -> None:
-        self.tasks: set[int] = set()
-        self.deleted: set[int] = set()
-        self.doubtful: set[int] = set()
-        self.newest: dict[tuple[str, str], int] = {}
-        self.sets: dict[str, set[str]] = {"revoked": set(), "blocked": set(), "logged": set()}
-
-    def note(self, line: str) -> None:
-        word, *rest = line.split()
-        if word == "pushed":
-            self.tasks.add(int(rest[0]))
-        elif word == "deleting":
-            self.doubtful.add(int(rest[0]))
-        elif word == "deleted":
-            self.deleted.add(int(rest[0]))
-        elif word in ("saved", "set"):
-            self.newest[word, rest[0]] = int(rest[1])
-        else:
-            self.sets[word].add(rest[0])
-
-    async def compare(self, db: Database) -> None:
-        """Everything acknowledged is there, everything deleted is not."""
-        tasks = {task[2] for task in QueueTable(db).all()}
-        assert self.tasks - self.doubtful <= tasks
-        assert not self.deleted & tasks
-        saved = {record["id"]: record["n"] for record in WorkspaceTable(db).all()}
-        meta = Meta(db)
-        for (word, workspace), n in self.newest.items():
-            assert (saved[workspace] if word == "saved" else meta.get(workspace)) >= n
-        revocations, blocks = Revocations(db), Blocks(db)
-        assert all(key in revocations for key in self.sets["revoked"])
-        assert all(blocks.reason("ip", ip) for ip in self.sets["blocked"])
-        logged = set()
-        for name in range(WRITERS):
-            events = await EventLog(db).find(f"ws-{name}", "me")
-            logged |= {str(event["data"]) for event in events}
-        assert self.sets["logged"] <= logged
 
 
 def test_what_was_acknowledged_survives_kill_9_at_any_moment(tmp_path, caplog):  # WS-47

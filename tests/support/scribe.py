@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import hyphad
@@ -56,7 +57,13 @@ def say(*words: object) -> None:
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
-async def _write(name: int, database: Database, number: "itertools.count[int]") -> None:
+async def write(
+    name: int,
+    database: Database,
+    number: "itertools.count[int]",
+    say: Callable[..., None] = say,
+) -> None:
+    """Change something of every kind, again and again."""
     queues, workspaces = QueueTable(database), WorkspaceTable(database)
     revocations, blocks = Revocations(database), Blocks(database)
     events, meta = EventLog(database), Meta(database)
@@ -86,7 +93,7 @@ async def _main(data: Path) -> None:
     directory.open()
     database = Database.open(directory.database_file)
     number = itertools.count(time.time_ns() // 1000)
-    await asyncio.gather(*(_write(name, database, number) for name in range(WRITERS)))
+    await asyncio.gather(*(write(name, database, number) for name in range(WRITERS)))
 
 
 if __name__ == "__main__":
