@@ -61,13 +61,25 @@ def _takes(name: str, optional: bool = False, many: bool = False) -> Callable[[A
     return add
 
 
-def _arguments_of(module: str) -> Callable[[argparse.ArgumentParser], None]:
-    """The flags that a module of `hyphad.commands` adds."""
+def _arguments_of(
+    module: str, function: str = "arguments"
+) -> Callable[[argparse.ArgumentParser], None]:
+    """The flags that a function of a module of `hyphad.commands` adds."""
 
     def add(parser: argparse.ArgumentParser) -> None:
-        importlib.import_module(f"hyphad.commands.{module}").arguments(parser)
+        getattr(importlib.import_module(f"hyphad.commands.{module}"), function)(parser)
 
     return add
+
+
+def _about(module: str, name: str, text: str, function: str, flags: str | None = None) -> Command:
+    """A command of `hyphad.commands.{module}`, with the function that adds its flags."""
+    run = _in(module, function)
+    return (
+        Command(name, text, run, _arguments_of(module, flags))
+        if flags
+        else Command(name, text, run)
+    )
 
 
 COMMANDS = [
@@ -88,6 +100,12 @@ COMMANDS = [
         _takes("file", True),
     ),
     Command(
+        "assets install",
+        "the JavaScript client, from npm or from a file",
+        _in("assets", "install"),
+        _takes("file", True),
+    ),
+    Command(
         "cert", "make a certificate for this host", _in("cert", "make"), _takes("names", many=True)
     ),
     Command(
@@ -97,6 +115,23 @@ COMMANDS = [
         _arguments_of("install"),
     ),
     Command("restore", "put a backup in place", _in("backup", "restore"), _takes("file")),
+    _about("users", "setup-code", "print the code for the first administrator", "setup_code"),
+    _about("users", "user add", "create an account", "add", "add_arguments"),
+    _about("users", "user list", "list the accounts", "list_users", "list_arguments"),
+    _about("users", "user passwd", "set a password", "passwd", "passwd_arguments"),
+    _about("users", "user disable", "refuse a user", "disable", "who_arguments"),
+    _about("users", "user enable", "admit a user (again)", "enable", "who_arguments"),
+    _about("users", "user verify", "vouch for an e-mail", "verify", "who_arguments"),
+    _about("users", "user remove", "remove an account", "remove", "who_arguments"),
+    _about("users", "user role", "make a user an admin, or not", "role", "role_arguments"),
+    _about("tokens", "token create", "print a token of a user", "create", "create_arguments"),
+    _about("tokens", "token list", "list logins and tokens", "list_tokens", "list_arguments"),
+    _about("tokens", "token revoke", "refuse a token", "revoke", "revoke_arguments"),
+    _about(
+        "tokens", "generate-token", "print a token for anybody", "generate", "generate_arguments"
+    ),
+    _about("keys", "key rotate", "sign with a new key", "rotate_keys", "arguments"),
+    _about("audit", "audit", "print security events", "audit", "arguments"),
 ]
 # Answered whatever the settings are.
 _PLAIN = {"version": "print the version", "help": "print this"}

@@ -19,13 +19,14 @@ from urllib.parse import urlsplit
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 
-from hyphad import HYPHA_VERSION, __version__, logs, systemd
+from hyphad import HYPHA_VERSION, __version__, logs, memory, systemd
 from hyphad.auth.admission import Admission, Limits, quiet_ping
 from hyphad.auth.authenticate import Authenticator
 from hyphad.auth.keys import KEY_FILE, KeyFileError, KeyRing, load_ring, ring_from_secret
 from hyphad.auth.local import accounts_in
 from hyphad.auth.login_sessions import LoginSessions
 from hyphad.auth.presence import Presence
+from hyphad.auth.sessions import Sessions
 from hyphad.auth.setup_code import SetupCode
 from hyphad.auth.signin import SignIn
 from hyphad.auth.throttle import Throttle
@@ -43,6 +44,7 @@ from hyphad.services.catalogue import Catalogue
 from hyphad.services.custom_auth import CustomAuth
 from hyphad.services.login import LoginService
 from hyphad.services.manager import Publisher, manager_service
+from hyphad.services.operations import Operations
 from hyphad.services.queue import Queues
 from hyphad.services.startup import ServerApi, StartupFailed, run_startup
 from hyphad.services.tokens import TokenDesk
@@ -50,6 +52,7 @@ from hyphad.services.user_admin import UserAdmin
 from hyphad.services.workspaces import Workspaces
 from hyphad.store import archive
 from hyphad.store.audit import AuditTable
+from hyphad.store.backups import Backups
 from hyphad.store.blocks import Blocks
 from hyphad.store.database import Database, StoreError
 from hyphad.store.datadir import DataDir
@@ -78,7 +81,9 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILED = 3
 KEPT_MANAGERS = 100
+KEPT_LOG_ENTRIES = 200
 DRAIN_SECONDS = 2.0
+QUIET_FRAMES = 50
 BACKLOG = 1024
 SOCKET_NAME = "status.sock"
 
@@ -95,8 +100,11 @@ class Daemon:
         self.port = settings.port
         self.ready = False
         self._sweeps: list[asyncio.TimerHandle] = []
+        self._frames_seen = 0
+        self._may_give_back = False
         self._backups: asyncio.Future[None] | None = None
         self._watching: asyncio.Future[None] | None = None
+        self._log_memory = logs.remember(KEPT_LOG_ENTRIES)
         self._tls: ssl.SSLContext | None = None
         self._http: HTTPServer | None = None
         self._local: HTTPServer | None = None
@@ -189,6 +197,7 @@ class Daemon:
     def _open_store(self) -> None:
         self._data = DataDir(self.settings.data_dir)
         self._data.open()
+        self.backups = Backups(self._data.path, self.settings.backup_keep)
         try:
             self.database = Database.open(self._data.database_file)
         except BaseException as error:
@@ -323,16 +332,22 @@ class Daemon:
         )
         self.throttle = Throttle(ThrottleTable(self.database))
         self.setup_code = SetupCode(self._data.path)
-        self.signin = SignIn(
-            self.accounts,
+        sessions = Sessions(
+            self.accounts.sessions,
             self.authenticator,
             self.directory,
+            self.revocations,
+            self.accounts.audit,
+            settings.login_token_lifetime,
+            self._close_lapsed,
+        )
+        self.signin = SignIn(
+            self.accounts,
+            sessions,
             LoginSessions(settings.login_session_seconds),
             self.throttle,
             self.setup_code,
-            self.revocations,
-            self._close_lapsed,
-            settings.login_token_lifetime,
+            self.tokens.seal,
             settings.signup,
         )
         self.flow = FlowLimits(
@@ -419,6 +434,7 @@ class Daemon:
             settings.max_services_per_client,
             self.metrics,
         )
+        operations = Operations(settings, self.router, self.backups, self._log_memory)
         self.publisher.publish(
             "ws-user-root",
             service_of(
@@ -426,6 +442,7 @@ class Daemon:
                 "Administration",
                 "For administrators of the server.",
                 admin,
+                operations,
                 visibility="protected",
             ),
         )
@@ -520,7 +537,17 @@ class Daemon:
         self.throttle.purge()
         self.signin.logins.purge()
         self.admission.close_expired()
+        self._give_back_memory()
         self._sweeps[:] = [loop.call_later(interval, self._sweep)]
+
+    def _give_back_memory(self) -> None:
+        """Once, when a busy time is over."""
+        frames = self.router.frames - self._frames_seen
+        self._frames_seen += frames
+        self._may_give_back |= frames > 0
+        if self._may_give_back and frames < QUIET_FRAMES:
+            memory.give_back()
+            self._may_give_back = False
 
     def _offer_setup(self) -> None:
         """While nobody can administer this server, whoever reads its log may (AUTH-101, D-3)."""
@@ -557,16 +584,11 @@ class Daemon:
 
     async def _keep_backups(self) -> None:
         """A backup every so many hours; a failed one is tried again an hour later."""
-        folder = self._data.path / "backups"
-        folder.mkdir(mode=0o700, exist_ok=True)
         interval = self.settings.backup_hours * 3600
         while True:
-            await asyncio.sleep(max(60.0, archive.seconds_until_due(folder, interval)))
-            target = folder / archive.name_for_now()
+            await asyncio.sleep(max(60.0, self.backups.seconds_until_due(interval)))
             try:
-                await asyncio.to_thread(archive.create, self._data.path, target)
-                await asyncio.to_thread(archive.prune, folder, self.settings.backup_keep)
-                log.info("backed_up file=%s", target)
+                await self.backups.make()
             except (StoreError, OSError) as error:
                 log.error("not_backed_up reason=%r", str(error))
                 await asyncio.sleep(3600)
@@ -706,4 +728,5 @@ def _reload(daemon: Daemon, load: Callable[[], Settings] | None) -> None:
 def run(settings: Settings, reload: Callable[[], Settings] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. `reload` reads the settings anew on SIGHUP."""
     _raise_file_limit()
+    memory.keep_freed()
     return asyncio.run(_serve(settings, reload))

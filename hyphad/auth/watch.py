@@ -91,8 +91,8 @@ class Watch:
         A day more than needed, so that it is written once a day and not with every token.
         """
         if self._tokens.last_expiry > self._meta.get(LAST_EXPIRY, 0.0):
-            self._tokens.last_expiry += DAY
-            await self._meta.set(LAST_EXPIRY, self._tokens.last_expiry)
+            found = await self._meta.raise_to(LAST_EXPIRY, self._tokens.last_expiry + DAY)
+            self._tokens.last_expiry = found
 
     async def _bury(self) -> None:
         """The homes of accounts that were removed thirty days ago (AUTH-152)."""

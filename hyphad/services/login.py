@@ -232,7 +232,7 @@ class LoginService:
         if key:
             await self._signin.complete(str(key), account, by)
         place = _field("workspace", workspace, 128)
-        signed = await self._signin.token(account, PROGRAM, "login call", by, place)
+        signed = await self._signin.sessions.token(account, PROGRAM, "login call", by, place)
         return {
             "token": signed.token,
             "user_id": account.id,

@@ -48,8 +48,11 @@ class Database:
         self._closed = False
 
     @classmethod
-    def open(cls, file: Path) -> "Database":
-        """Open or create, check if the last run was cut off, migrate. Raises `StoreError`."""
+    def open(cls, file: Path, shared: bool = False) -> "Database":
+        """Open or create, check if the last run was cut off, migrate. Raises `StoreError`.
+
+        With `shared` a running daemon has the file open too: its schema stays as it is.
+        """
         try:
             # The last one to close the database removes the log; if it is there, nobody did.
             wal = file.with_name(file.name + "-wal")
@@ -58,9 +61,11 @@ class Database:
             writing = _connect(file)
             try:
                 _refuse_newer(writing, file)
-                if cut_off:
+                if cut_off and not shared:
                     _check(writing, file)
                 _set_up(writing, file)
+                if shared:
+                    _refuse_older(writing, file)
                 migrations.migrate(writing, file)
                 reading = _connect(file)
             except BaseException:
@@ -180,6 +185,13 @@ def _refuse_newer(connection: sqlite3.Connection, file: Path) -> None:
         raise StoreError(
             f"The database {file} was written by a newer hyphad (schema {schema}, this one knows "
             f"{known}). Install the newer version, or restore a backup."
+        )
+
+
+def _refuse_older(connection: sqlite3.Connection, file: Path) -> None:
+    if migrations.schema_of(connection) < len(migrations.MIGRATIONS):
+        raise StoreError(
+            f"The hyphad that is using the database {file} is an older one. Restart it first."
         )
 
 

@@ -34,6 +34,23 @@ class Meta:
 
         return self._db.write(upsert, lambda _: self._texts.update({key: text}))
 
+    def raise_to(self, key: str, value: float) -> "asyncio.Future[float]":
+        """The greater of a number and what stands there, also if another process wrote that."""
+
+        def raise_it(connection: sqlite3.Connection) -> float:
+            row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            found = max(value, float(from_json(row["value"], float))) if row is not None else value
+            connection.execute(
+                "INSERT INTO meta (key, value) VALUES (?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, to_json(float(found))),
+            )
+            return found
+
+        return self._db.write(
+            raise_it, lambda found: self._texts.update({key: to_json(float(found))})
+        )
+
 
 def _parse(row: dict[str, Any]) -> tuple[str, str]:
     from_json(row["value"], object)

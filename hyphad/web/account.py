@@ -46,8 +46,8 @@ class Profile(AccountPage):
     async def render_page(
         self, error: str = "", news: str = "", token: str = "", status: int = 200
     ) -> None:
-        sessions = await self.signin.accounts.sessions.of(self.me.id)
-        own = self.parts.directory.owned_by(self.signin.user_of(self.me))
+        sessions = await self.signin.sessions.of(self.me)
+        own = self.parts.directory.owned_by(self.signin.sessions.user_of(self.me))
         home = f"ws-user-{self.me.id}"
         self.show(
             "profile.html",
@@ -94,13 +94,15 @@ class ChangePassword(ProfileAction):
             raise Invalid("The two passwords are not the same.")
         by, current = self.by, self.field("current", strip=False)
         account = await self.signin.change_password(self.me, current, new, by)
-        self.sign_in(await self.signin.token(account, BROWSER, self.browser(), by), account)
+        self.sign_in(
+            await self.signin.sessions.token(account, BROWSER, self.browser(), by), account
+        )
         self.go("profile")
 
 
 class EndSession(ProfileAction):
     async def act(self) -> None:
-        await self.signin.end(self.me, self.field("session"), self.by)
+        await self.signin.sessions.end(self.me, self.field("session"), self.by)
         self.go("profile")
 
 
@@ -117,7 +119,7 @@ class MakeToken(ProfileAction):
     """A token for one workspace, never stronger than the person (AUTH-82, AUTH-95)."""
 
     async def act(self) -> None:
-        signed = await self.signin.narrowed(
+        signed = await self.signin.sessions.narrowed(
             self.me,
             self.field("workspace"),
             Permission.from_name(self.field("permission")),

@@ -15,7 +15,8 @@ from urllib.parse import urlencode, urlsplit
 from tornado.template import Loader
 
 from hyphad.auth.audit import By
-from hyphad.auth.signin import Signed, SignIn
+from hyphad.auth.sessions import Signed
+from hyphad.auth.signin import SignIn
 from hyphad.core.errors import Fault
 from hyphad.store.accounts import Account
 from hyphad.web.base import BaseHandler

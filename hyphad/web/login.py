@@ -160,7 +160,7 @@ class Action(LoginPage):
         """Signed in: on to what waits for that, or to where the person came from."""
         key = self.field("key")
         if not self.embedded:
-            signed = await self.signin.token(account, BROWSER, self.browser(), self.by)
+            signed = await self.signin.sessions.token(account, BROWSER, self.browser(), self.by)
             self.sign_in(signed, account)
         if key:
             self.done(key)
@@ -240,7 +240,9 @@ class Setup(Action):
         if self.embedded:
             self.retry("The administrator account is there. Now sign in.", 200)
             return
-        self.sign_in(await self.signin.token(account, BROWSER, self.browser(), self.by), account)
+        self.sign_in(
+            await self.signin.sessions.token(account, BROWSER, self.browser(), self.by), account
+        )
         self.go(**self.kept())
 
     def retry(self, error: str, status: int) -> None:
@@ -358,7 +360,7 @@ async def end_own_session(handler: FormHandler) -> None:
     account = handler.account
     if account is not None:
         try:
-            await handler.signin.end(account, handler.session_id, handler.by)
+            await handler.signin.sessions.end(account, handler.session_id, handler.by)
         except Fault:
             return  # a cookie that was no session of ours goes all the same
 
