@@ -5,6 +5,7 @@ from typing import Any
 from hyphad.web.a2a import AgentCard, AgentEndpoint, AgentInfo
 from hyphad.web.agents import agents_of
 from hyphad.web.apps import AppHandler, AppRedirect
+from hyphad.web.assets import asset_routes
 from hyphad.web.base import NotFoundHandler
 from hyphad.web.calls import ServiceCall, ServiceInfo, ServiceList
 from hyphad.web.console import console_routes
@@ -79,8 +80,8 @@ def application(parts: Parts) -> Site:
         *console_routes(),
     ]
     static = [
+        *asset_routes(settings.data_dir),
         (r"/static/(.*)", FileHandler, {"path": files}),
-        (r"/assets/(hypha-rpc-websocket\.m?js)", FileHandler, {"path": files}),
         *mount_routes(settings.static_mounts),
     ]
     agents = agent_routes(parts)

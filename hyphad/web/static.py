@@ -1,4 +1,4 @@
-"""Files: the daemon's own, the clients' JavaScript library, and folders that were mounted.
+"""Files: the daemon's own, and folders that were mounted.
 
 They carry an ETag and take ranges (HTTP-68); nothing outside their folder is ever served
 (HTTP-69). Mounts are `/name:folder` and public (HTTP-87).
@@ -21,8 +21,6 @@ COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/sv
 MAX_COMPRESSED = 4 << 20
 RESERVED = ("ws", "rpc", "health", "login", "metrics", "static", "assets", "public", "")
 ALIASES = {
-    "hypha-rpc-websocket.js": "hypha-rpc-websocket.min.js",
-    "hypha-rpc-websocket.mjs": "hypha-rpc-websocket.min.mjs",
     "img/hypha-logo-black.svg": "icon.svg",
     "img/hypha-icon-black.svg": "icon.svg",
 }
