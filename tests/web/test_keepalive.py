@@ -1,0 +1,42 @@
+"""What the stream writer does between items, with a handler of its own and no provider."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application, RequestHandler
+
+from hyphad.web import streams
+from hyphad.web.results import JSON
+
+
+async def test_readers_that_wait_get_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "KEEP_ALIVE_SECONDS", 0.05)
+    closed = asyncio.Event()
+
+    async def slow() -> AsyncGenerator[Any, None]:
+        try:
+            yield 1
+            await asyncio.sleep(0.3)
+            yield 2
+        finally:
+            closed.set()
+
+    class Handler(RequestHandler):
+        async def get(self) -> None:
+            await streams.send_stream(self, slow(), JSON, asyncio.Event())  # type: ignore[arg-type]
+
+    socket, port = bind_unused_port()
+    server = HTTPServer(Application([("/", Handler)]))
+    server.add_socket(socket)
+    answer = await AsyncHTTPClient().fetch(f"http://127.0.0.1:{port}/")
+    server.stop()
+    parts = answer.body.split(b"\n\n")
+    assert parts[0] == b"data: 1"
+    assert set(parts[1:-3]) == {b": keep-alive"}
+    assert parts[-3:] == [b"data: 2", b"data: [DONE]", b""]
+    assert closed.is_set()
