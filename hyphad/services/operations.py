@@ -84,7 +84,7 @@ class Operations:
     def list_backups(self, caller: Caller) -> list[dict[str, Any]]:
         """List the backups in the data directory, newest first."""
         policy.require_admin(caller)
-        return self._backups.list()
+        return self._backups.listed()
 
     @rpc()
     async def backup_now(self, caller: Caller) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Backups:
         """How long until the next one, if they are `interval` apart."""
         return archive.seconds_until_due(self.folder, interval)
 
-    def list(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[dict[str, Any]]:
         """What there is, newest first: file, bytes, and when it was made."""
         return [described(path) for path in reversed(archive.backups(self.folder))]
 
