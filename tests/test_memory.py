@@ -1,0 +1,59 @@
+"""Memory that was freed: kept while it is needed again and again, then given back."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+from hyphad import memory
+
+glibc = pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="only glibc can be told"
+)
+
+# A process of its own: settings of the allocator hold for all that comes after.
+FAULTS = """
+import resource, sys
+from hyphad import memory
+if sys.argv[1] == "kept":
+    memory.keep_freed()
+count = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for turn in range(60):
+    if turn == 10:
+        before = count()
+    bytearray(b"x" * (4 << 20))
+print(count() - before)
+"""
+RESIDENT = """
+from pathlib import Path
+from hyphad import memory
+memory.keep_freed()
+resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+blocks = [bytearray(b"x" * (1 << 20)) for _ in range(20)]
+del blocks
+before = resident()
+memory.give_back()
+print(before - resident())
+"""
+
+
+def run(script: str, *arguments: str) -> int:
+    command = [sys.executable, "-c", script, *arguments]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+@glibc
+def test_large_buffers_get_the_pages_of_those_before_them():
+    assert run(FAULTS, "kept") < run(FAULTS, "default") / 10
+
+
+@glibc
+def test_what_is_kept_is_given_back_when_asked():
+    assert run(RESIDENT) > 10 << 20
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    memory.keep_freed()
+    memory.give_back()
