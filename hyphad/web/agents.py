@@ -135,6 +135,11 @@ class AgentHandler(BaseHandler):
     def base_url(self) -> str:
         return str(self.parts.info["public_base_url"])
 
+    @property
+    def public_origin(self) -> str:
+        place = urlsplit(self.base_url)
+        return f"{place.scheme}://{place.netloc}"
+
     def check_origin(self) -> None:
         """Raises `Refusal` for pages that have no business here (MCP-36)."""
         origin = self.request.headers.get("Origin")

@@ -9,15 +9,16 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 from tornado.web import Finish
 
 from hyphad.core import address
-from hyphad.core.errors import Fault, NotFound, PeerGone
+from hyphad.core.errors import Fault, NotFound, PeerGone, Unauthenticated
 from hyphad.web import mcp_modern
 from hyphad.web.agents import MAX_DEPTH, AgentHandler, encoded, is_shallow
-from hyphad.web.failures import Refusal
+from hyphad.web.failures import Failure, Refusal
 from hyphad.web.identity import cookie_token, header_token
 from hyphad.web.mcp_content import Dialect
 from hyphad.web.mcp_offer import Offer, ServiceOffer
@@ -34,6 +35,7 @@ from hyphad.web.mcp_protocol import (
     progress_token,
     respond,
 )
+from hyphad.web.mcp_resource import WELL_KNOWN
 from hyphad.web.mcp_streams import Watch
 
 PING_SECONDS = 15.0
@@ -63,6 +65,34 @@ class McpHandler(AgentHandler):
     def watch(self, *place: str) -> Watch | None:
         """A new watch of the same, or None where there are too many."""
         raise NotImplementedError
+
+    def failure(self, error: BaseException) -> Failure:
+        """Who came without a credential is told where to learn of one; with `mcp_oauth` as a
+        challenge, which says nothing of whether there is such a service (MCP-56)."""
+        failure = super().failure(error)
+        if failure.status not in (401, 404) or not isinstance(error, Refusal | Unauthenticated):
+            return failure
+        path = self.request.path.rstrip("/")
+        link = f'resource_metadata="{self.public_origin}{WELL_KNOWN}{quote(path)}"'
+        challenge = failure.headers.get("WWW-Authenticate", "Bearer")
+        joined = f"{challenge} {link}" if challenge == "Bearer" else f"{challenge}, {link}"
+        status = failure.status
+        if status == 404:
+            if self._is_known():
+                return self._out_of_scope(failure)
+            status = 401 if self.parts.settings.mcp_oauth else 404
+        headers = {**failure.headers, "WWW-Authenticate": joined}
+        return Failure(status, failure.detail, failure.hint, failure.bare, headers)
+
+    def _is_known(self) -> bool:
+        return self.identity.credential is not None
+
+    def _out_of_scope(self, failure: Failure) -> Failure:
+        """A token that is good, but not for this: with `mcp_oauth` that is said."""
+        if not self.parts.settings.mcp_oauth:
+            return failure
+        headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+        return Failure(403, failure.detail, failure.hint, failure.bare, headers)
 
     # requests
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hyphad.core.parameters import Schema, input_schema, normalised
 from hyphad.web.gateway import Function
-from hyphad.web.schemas import Schema, input_schema, normalised
 from hyphad.web.validation import Checker, Flaw
 
 MAX_NAME = 128

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from hyphad.core.parameters import Schema, input_schema, mapped
 from hyphad.core.records import Service
 from hyphad.web.base import to_json
 from hyphad.web.calls import ServiceCall
 from hyphad.web.failures import Refusal
 from hyphad.web.pages import CSP, folder
-from hyphad.web.schemas import Schema, input_schema, mapped
 
 SCALARS = ("string", "integer", "number", "boolean")
 ERROR = {"$ref": "#/components/responses/Error"}

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hyphad.web.schemas import Schema, mapped
+from hyphad.core.parameters import Schema, mapped
 
 log = logging.getLogger(__name__)
 
