@@ -40,7 +40,8 @@ FILES = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-journal")
 # (what, file, offset or size, data)
 Operation = tuple[str, str, int, bytes]
 
-_OPEN = ctypes.CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, c_int, c_void_p)
+# SQLite keeps the name it gives to `open`: the pointer itself must be passed on.
+_OPEN = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
 _DELETE = ctypes.CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
 _WRITE = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_int64)
 _TRUNCATE = ctypes.CFUNCTYPE(c_int, c_void_p, c_int64)
@@ -109,9 +110,9 @@ class Recorder:
         ours.name = b"recorder"
         tables: dict[int, _Methods] = {}
 
-        def opened(_: int, name: bytes | None, file: int, flags: int, out: int) -> int:
+        def opened(_: int, name: int | None, file: int, flags: int, out: int) -> int:
             code: int = real.contents.open(ctypes.addressof(real.contents), name, file, flags, out)
-            path = (name or b"").decode()
+            path = ctypes.string_at(name).decode() if name else ""
             if code == 0 and os.path.dirname(path) == self._folder:  # noqa: PTH120
                 self._names[file] = os.path.basename(path)  # noqa: PTH119
                 table = ctypes.cast(file, POINTER(c_void_p))
