@@ -163,7 +163,8 @@ class DrainingHandler(BaseHandler):
     async def refuse(self, failure: Failure) -> None:
         """Answer now; the request is over when its body is, or has been long enough."""
         headers = self.request.headers
-        if "Transfer-Encoding" not in headers and headers.get("Content-Length", "0") == "0":
+        empty = "Transfer-Encoding" not in headers and headers.get("Content-Length", "0") == "0"
+        if empty or "Expect" in headers:
             self.fail(failure)
             return
         self.set_header("Connection", "close")

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hypha_rpc import connect_to_server
@@ -21,23 +21,23 @@ class Provider:
         self.workspace: str = self.server.config.workspace
         self.client_id: str = self.server.config.client_id or config["client_id"]
 
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Await something in the client's own loop."""
+    def run(self, work: Awaitable[Any] | Callable[[], Awaitable[Any]]) -> Any:
+        """Await something in the client's own loop; a callable is called there too."""
 
         async def bounded() -> Any:
             async with asyncio.timeout(WAIT):
-                return await work
+                return await (work() if callable(work) else work)
 
         return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()
 
     def register(self, service: dict[str, Any]) -> None:
         """Register a service; public unless it says otherwise."""
         config = {"visibility": "public", **service.get("config", {})}
-        self.run(self.server.register_service({**service, "config": config}))
+        self.run(lambda: self.server.register_service({**service, "config": config}))
 
     def token(self, **config: Any) -> str:
         """A token for the client's workspace."""
-        made: str = self.run(self.server.generate_token(config))
+        made: str = self.run(lambda: self.server.generate_token(config))
         return made
 
     def drop(self) -> None:
@@ -53,7 +53,7 @@ class Provider:
 
     def stop(self) -> None:
         try:
-            self.run(self.server.disconnect())
+            self.run(self.server.disconnect)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(5)
