@@ -46,6 +46,7 @@ from hyphad.services.login import LoginService
 from hyphad.services.manager import Publisher, manager_service
 from hyphad.services.operations import Operations
 from hyphad.services.queue import Queues
+from hyphad.services.skills import Skills
 from hyphad.services.startup import ServerApi, StartupFailed, run_startup
 from hyphad.services.tokens import TokenDesk
 from hyphad.services.user_admin import UserAdmin
@@ -68,6 +69,7 @@ from hyphad.web.counts import Counts
 from hyphad.web.gateway import Gateway
 from hyphad.web.identity import Identities
 from hyphad.web.local import local_application
+from hyphad.web.pages import folder
 from hyphad.web.parts import Parts
 from hyphad.web.routes import application
 from hyphad.web.server import Server
@@ -266,6 +268,7 @@ class Daemon:
             deputy=self.deputy,
             catalogue=self.catalogue,
             identities=self._identities(),
+            skills=self.skills,
             gateway=Gateway(self.catalogue, self.manager, self.deputy, counts),
             counts=counts,
             signin=self.signin,
@@ -423,6 +426,7 @@ class Daemon:
             "public",
             service_of("queue", "Task queues", "First in, first out, kept on disk.", queues),
         )
+        self._offer_skills()
         admin = AdminUtils(
             self.server_id,
             self.presence,
@@ -487,6 +491,17 @@ class Daemon:
                 visibility="protected",
             ),
         )
+
+    def _offer_skills(self) -> None:
+        settings = self.settings
+        offers = {"mcp": settings.enable_mcp, "a2a": settings.enable_a2a}
+        texts = folder("static") / "skills"
+        self.skills = Skills(self.registry, self.catalogue, self.base_url, texts, offers)
+        if settings.enable_agent_skills:
+            about = "Texts that teach agents this server and its workspaces."
+            service = service_of("agent-skills", "Agent Skills Provider", about, self.skills)
+            service.type = "functions"
+            self.publisher.publish("public", service)
 
     def metrics(self) -> dict[str, Any]:
         """Counters as plain numbers."""
