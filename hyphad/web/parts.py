@@ -11,6 +11,7 @@ from hyphad.auth.signin import SignIn
 from hyphad.config import Settings
 from hyphad.core.registry import Registry
 from hyphad.services.catalogue import Catalogue
+from hyphad.services.skills import Skills
 from hyphad.store.directory import Directory
 from hyphad.web.counts import Counts
 from hyphad.web.gateway import Gateway
@@ -38,6 +39,7 @@ class Parts:
     catalogue: Catalogue
     identities: Identities
     gateway: Gateway
+    skills: Skills
     counts: Counts
     signin: SignIn
     ready: Callable[[], bool]

@@ -1,5 +1,6 @@
 """Every URL in one table."""
 
+import re
 from typing import Any
 
 from hyphad.web.a2a import AgentCard, AgentEndpoint, AgentInfo
@@ -15,12 +16,14 @@ from hyphad.web.limits import Gate
 from hyphad.web.login import login_routes
 from hyphad.web.mcp import ServiceEndpoint
 from hyphad.web.mcp_info import ServiceInfoPage, WorkspaceEndpoint
+from hyphad.web.mcp_resource import WELL_KNOWN, ProtectedResource
 from hyphad.web.mcp_sse import SseMessages, SseStream
 from hyphad.web.metrics import Exporter
 from hyphad.web.openapi import Document, DocumentPage
 from hyphad.web.pages import folder
 from hyphad.web.parts import Parts
 from hyphad.web.site import Site
+from hyphad.web.skills import LlmsText, SkillsHandler, SkillsRedirect
 from hyphad.web.static import FileHandler, mount_routes
 from hyphad.web.transport import RpcEndpoint
 from hyphad.web.websocket import WebSocketEndpoint
@@ -30,7 +33,7 @@ S = r"/([^/]+)"  # a service: [client:]name[@app]
 
 
 def agent_routes(parts: Parts) -> list[tuple[Any, ...]]:
-    """MCP, A2A; a service may be `workspace/client:name` in MCP, and the longest URL goes first."""
+    """MCP, A2A, skills; longest first, for a service may be `workspace/client:name` in MCP."""
     service, agent = W + r"/mcp/(.+)", W + "/a2a" + S
     mcp: list[tuple[str, Any]] = [
         (service + r"/sse/messages/?", SseMessages),
@@ -44,9 +47,28 @@ def agent_routes(parts: Parts) -> list[tuple[Any, ...]]:
         (agent + "/?", AgentEndpoint),
         (W + "/a2a-info" + S, AgentInfo),
     ]
+    skills: list[tuple[str, Any]] = [
+        (W + r"/(?:apps/)?agent-skills/(.*)", SkillsHandler),
+        (W + r"/(?:apps/)?agent-skills", SkillsRedirect),
+        (r"/llms\.txt", LlmsText),
+        (W + r"/llms\.txt", LlmsText),
+    ]
     settings, given = parts.settings, {"parts": parts, "agents": agents_of(parts)}
-    table = [*(mcp if settings.enable_mcp else []), *(a2a if settings.enable_a2a else [])]
+    table = [
+        *(mcp if settings.enable_mcp else []),
+        *(a2a if settings.enable_a2a else []),
+        *(skills if settings.enable_agent_skills else []),
+    ]
     return [(path, handler, given) for path, handler in table]
+
+
+def resource_routes(parts: Parts) -> list[tuple[Any, ...]]:
+    """What MCP clients look up outside of every path (RFC 9728)."""
+    if not parts.settings.enable_mcp:
+        return []
+    place = re.escape(parts.settings.base_path) + W + "/mcp(?:/.+)?"
+    given = {"parts": parts, "agents": None}
+    return [(rf"{re.escape(WELL_KNOWN)}({place})", ProtectedResource, given)]
 
 
 def application(parts: Parts) -> Site:
@@ -89,6 +111,7 @@ def application(parts: Parts) -> Site:
     return Site(
         [
             *login_routes(parts),
+            *resource_routes(parts),
             *((settings.base_path + route[0], *route[1:]) for route in routes),
         ],
         Gate(settings, parts.identities, parts.authenticator, parts.router.links),
