@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import full_disk
 import pytest
+from full_disk import own_mounts
 from ledger import Ledger
 from scribe import Scribe
 
@@ -52,18 +52,8 @@ def test_what_was_acknowledged_survives_kill_9_at_any_moment(tmp_path, caplog): 
     assert all(ledger.sets.values())
 
 
-def mounting() -> list[str] | None:
-    """The command that gives a process mounts of its own, if this system permits it."""
-    if shutil.which("unshare") is None:
-        return None
-    command = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "-r", "--mount"]
-    probe = [*command, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    done = subprocess.run(probe, check=False, capture_output=True)
-    return command if done.returncode == 0 else None
-
-
 def test_on_a_full_disk_changes_fail_and_resume(tmp_path):  # D-28
-    command = mounting()
+    command = own_mounts()
     if command is None:
         pytest.skip("no mount namespaces here")
     environment = {**os.environ, "PYTHONPATH": str(Path(hyphad.__file__).parents[1])}

@@ -1,4 +1,4 @@
-"""A store on a disk that fills up: run in a mount namespace of its own, with a small tmpfs.
+"""A small disk that fills up, in a mount namespace of its own, and a store on it.
 
     unshare --mount python full_disk.py <directory>
 
@@ -6,6 +6,8 @@ Ends with 0 when everything was as D-28 says; otherwise with a traceback.
 """
 
 import asyncio
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,16 @@ from hyphad.store.revocations import Revocations
 from hyphad.store.workspaces import WorkspaceTable
 
 SIZE = 3 << 20
+
+
+def own_mounts() -> list[str] | None:
+    """The command that gives a process mounts of its own, if this system permits it."""
+    if shutil.which("unshare") is None:
+        return None
+    command = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "-r", "--mount"]
+    probe = [*command, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    done = subprocess.run(probe, check=False, capture_output=True)
+    return command if done.returncode == 0 else None
 
 
 def mount(directory: Path) -> None:

@@ -30,6 +30,7 @@ class Hyphad:
         self.data = folder / "data"
         self.flags = flags
         self.env = env or {}
+        self.wrapper: list[str] = []  # a command that ends by executing the rest of its arguments
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.log_file = folder / "hyphad.log"
@@ -50,7 +51,7 @@ class Hyphad:
     def spawn(self, *flags: str) -> "subprocess.Popen[bytes]":
         """Start the process without waiting until it is ready."""
         command = [
-            sys.executable, "-m", "hyphad", "serve", "--port", str(self.port),
+            *self.wrapper, sys.executable, "-m", "hyphad", "serve", "--port", str(self.port),
             "--data-dir", str(self.data), *self.flags, *flags,
         ]  # fmt: skip
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("HYPHA_", "HYPHAD_"))}
