@@ -98,17 +98,20 @@ class Gate:
             )
         if request.path.startswith(self._health):
             return None
+        if self._is_metered(request):
+            return None
         remote = str(request.remote_ip)
         try:
             self._authenticator.check_blocked("ip", remote)
         except Denied as error:
             return failure_of(error)
-        if self._is_metered(request):
-            return None
         return _too_many(self._wait(request, remote))
 
     def _is_metered(self, request: HTTPServerRequest) -> bool:
-        """WebSockets and frames of a live stream have limits of their own (WIRE-21)."""
+        """WebSockets and frames of a live stream have limits of their own (WIRE-21).
+
+        Who is blocked hears so in the first frame: a WebSocket is never refused with 403 (WIRE-6).
+        """
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return True
         if request.path != self._rpc or request.method != "POST":
