@@ -140,7 +140,12 @@ _opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({
 
 
 def _lower(headers: Any) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        known = found.get(name.lower())
+        # Cookies come in several lines, which must not be joined by commas.
+        found[name.lower()] = value if known is None else f"{known}\n{value}"
+    return found
 
 
 def _value(body: bytes) -> Any:
