@@ -24,6 +24,7 @@ class RawPeer:
         client_id: str | None = None,
     ) -> None:
         self.socket = RawSocket(target.port)
+        self._later: list[tuple[dict[str, Any], dict[str, Any]]] = []
         hello = {
             "client_id": client_id or secrets.token_hex(11),
             "workspace": workspace,
@@ -46,7 +47,7 @@ class RawPeer:
         return RawPeer(self._target(), self.workspace, token)
 
     def _target(self) -> Target:
-        return Target("", self.socket.sock.getpeername()[1], 0, 0, 0)
+        return Target("", self.socket.sock.getpeername()[1], 0, 0, 0, 0)
 
     def ping(self) -> None:
         self.socket.send(b'{"type":"ping"}', TEXT)
@@ -76,6 +77,7 @@ class RawPeer:
                 return body["args"][0]
             if header.get("method") == f"{session}.reject":
                 raise RuntimeError(body["args"][0]["_rvalue"])
+            self._later.append((header, body))
 
     def receive(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """(header, extra) of the next RPC frame."""
@@ -119,7 +121,7 @@ class RawPeer:
             **{f"services.{name}.{key}": function for key, function in functions.items()},
         }
         while True:
-            header, extra = self.receive()
+            header, extra = self._later.pop(0) if self._later else self.receive()
             function = answers.get(header.get("method", ""))
             session = header.get("session")
             if function is None or session is None:

@@ -27,6 +27,7 @@ from table import markdown
 
 QUICK = Effort(0.2)
 ROUND_SECONDS = 600
+GIVE_UP = 2  # failed rounds of one family
 
 
 def main() -> int:
@@ -78,17 +79,17 @@ def measure(lab: Lab, family: Family, effort: Effort, rounds: int) -> list[Resul
     """All rounds of one family, the servers in turn."""
     results = {m.key: Result(m) for m in family.measures}
     kinds = [*lab.kinds, FLOOR] if family.floor else lab.kinds
-    broken: set[str] = set()
+    failures = dict.fromkeys(kinds, 0)
     with servers(lab, family, kinds) as target:
         for number in range(rounds):
             for kind in kinds if number % 2 == 0 else reversed(kinds):
-                if kind in broken:
+                if failures[kind] == GIVE_UP:
                     continue
                 note(f"{family.name}, round {number + 1} of {rounds}, {kind}")
                 try:
                     values = in_process(family, target(kind), effort)
                 except Exception as error:
-                    broken.add(kind)
+                    failures[kind] += 1
                     note(f"{family.name} fails on {kind}: {type(error).__name__}: {error}")
                     continue
                 for key, value in values.items():

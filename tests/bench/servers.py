@@ -21,6 +21,7 @@ HYPHAD, REFERENCE, FLOOR = "hyphad", "reference", "floor"
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.005
+REST_SECONDS = 1.0
 UNLIMITED = "1000000000"
 
 # Both servers know these names: no limit may be what is measured, and an empty workspace is
@@ -57,6 +58,7 @@ class Target:
     pid: int
     first_start: float
     restart: float
+    first_rss: float
 
     @property
     def url(self) -> str:
@@ -68,10 +70,7 @@ class Target:
 
     def rss(self) -> float:
         """Resident memory in bytes."""
-        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Rss:"):
-                return int(line.split()[1]) * 1024.0
-        raise ValueError("smaps_rollup tells no Rss")
+        return _rss(self.pid)
 
     @contextlib.contextmanager
     def spent(self, *, settle: bool = False) -> Iterator[Spent]:
@@ -130,11 +129,13 @@ class Lab:
         folder.mkdir(parents=True)
         port = _free_port()
         process, first = self._launch(kind, folder, port)
-        again = first
+        again, rss = first, 0.0
         if twice:
+            time.sleep(REST_SECONDS)
+            rss = _rss(process.pid)
             self.stop(process.pid)
             process, again = self._launch(kind, folder, port)
-        return Target(kind, port, process.pid, first, again)
+        return Target(kind, port, process.pid, first, again, rss)
 
     def stop_all(self) -> None:
         for pid in list(self._running):
@@ -189,6 +190,13 @@ class Lab:
             return [sys.executable, str(Path(__file__).with_name("floor.py")), str(port)]
         where = ["--port", str(port), "--data-dir", str(folder / "data")]
         return [sys.executable, "-m", "hyphad", "serve", *where]
+
+
+def _rss(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Rss:"):
+            return int(line.split()[1]) * 1024.0
+    raise ValueError("smaps_rollup tells no Rss")
 
 
 def _free_port() -> int:
