@@ -241,6 +241,8 @@ class Workspace:
         if not isinstance(data, dict):
             raise Invalid("Invalid workspace config: a map is expected")
         workspace_id = data.get("id") or data.get("name")
+        if "" in (workspace_id, data.get("id")) and not workspace_id:
+            raise Invalid("Workspace name must not be empty.")
         if not isinstance(workspace_id, str):
             raise Invalid("Invalid workspace config: id: a string is required")
         values: dict[str, Any] = {"id": workspace_id}
