@@ -48,6 +48,7 @@ from hyphad.services.operations import Operations
 from hyphad.services.queue import Queues
 from hyphad.services.skills import Skills
 from hyphad.services.startup import ServerApi, StartupFailed, run_startup
+from hyphad.services.token_list import TokenList
 from hyphad.services.tokens import TokenDesk
 from hyphad.services.user_admin import UserAdmin
 from hyphad.services.workspaces import Workspaces
@@ -426,7 +427,20 @@ class Daemon:
             "public",
             service_of("queue", "Task queues", "First in, first out, kept on disk.", queues),
         )
+        tokens = TokenList(
+            desk,
+            self.authenticator,
+            self.accounts.sessions,
+            self.revocations,
+            self.directory,
+            self.accounts.audit,
+            self._close_lapsed,
+        )
+        self.publisher.publish(
+            "public", service_of("tokens", "Tokens", "Hand out tokens, and end them.", tokens)
+        )
         self._offer_skills()
+        self.mcp_servers = McpServers(self.publisher, self.events, HttpLink)
         admin = AdminUtils(
             self.server_id,
             self.presence,
