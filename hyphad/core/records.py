@@ -241,7 +241,7 @@ class Workspace:
         if not isinstance(data, dict):
             raise Invalid("Invalid workspace config: a map is expected")
         workspace_id = data.get("id") or data.get("name")
-        if "" in (workspace_id, data.get("id")) and not workspace_id:
+        if not workspace_id and "" in (data.get("id"), data.get("name")):
             raise Invalid("Workspace name must not be empty.")
         if not isinstance(workspace_id, str):
             raise Invalid("Invalid workspace config: id: a string is required")
