@@ -440,7 +440,6 @@ class Daemon:
             "public", service_of("tokens", "Tokens", "Hand out tokens, and end them.", tokens)
         )
         self._offer_skills()
-        self.mcp_servers = McpServers(self.publisher, self.events, HttpLink)
         admin = AdminUtils(
             self.server_id,
             self.presence,
