@@ -8,6 +8,7 @@ allowed. Credentials are the files that systemd hands to a service (`LoadCredent
 """
 
 import difflib
+import json
 import math
 import re
 import tomllib
@@ -88,6 +89,7 @@ class Settings:
     strict_token_expiry: bool
     enable_mcp: bool
     mcp_oauth: bool
+    mcp_servers: list[dict[str, Any]] = field(repr=False)
     enable_a2a: bool
     enable_agent_skills: bool
     enable_openapi: bool
@@ -193,7 +195,8 @@ def _from_credentials(environ: Mapping[str, str]) -> Layer:
     folder = environ.get("CREDENTIALS_DIRECTORY")
     for key, option in OPTIONS.items():
         if folder and option.secret and (file := Path(folder) / key).exists():
-            layer.put(key, _text_of(file, "credential").strip(), f"credential {file}")
+            text, place = _text_of(file, "credential").strip(), f"credential {file}"
+            layer.put(key, _read(option, text, place), place)
     return layer
 
 
@@ -288,6 +291,8 @@ def _text_of(file: Path, what: str) -> str:
 def _read(option: Option, text: str, place: str) -> Any:
     """A text value as the option's type. Raises `ConfigError`."""
     kind = option.schema["type"]
+    if kind == "array" and option.schema["items"]["type"] == "object":
+        return _read_tables(option, text, place)
     if kind == "array":
         return text.split() if option.paths else [x for x in re.split(r"[,\s]+", text) if x]
     word = text.strip().lower()
@@ -303,6 +308,15 @@ def _read(option: Option, text: str, place: str) -> Any:
     if kind == "string":
         return text
     raise ConfigError(_complaint(option, text, place))
+
+
+def _read_tables(option: Option, text: str, place: str) -> list[Any]:
+    """Tables as JSON, one or a list of them."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise ConfigError(_complaint(option, text, place)) from None
+    return found if isinstance(found, list) else [found]
 
 
 def _tidy(option: Option, value: Any) -> Any:

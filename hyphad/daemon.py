@@ -34,6 +34,7 @@ from hyphad.auth.tokens import Dialect, Tokens
 from hyphad.auth.watch import LAST_EXPIRY, Watch
 from hyphad.config import ConfigError, Settings
 from hyphad.core import policy
+from hyphad.core.errors import Invalid
 from hyphad.core.events import Events
 from hyphad.core.names import readable_id
 from hyphad.core.registry import Registry
@@ -44,6 +45,7 @@ from hyphad.services.catalogue import Catalogue
 from hyphad.services.custom_auth import CustomAuth
 from hyphad.services.login import LoginService
 from hyphad.services.manager import Publisher, manager_service
+from hyphad.services.mcp_outbound import McpServers
 from hyphad.services.operations import Operations
 from hyphad.services.queue import Queues
 from hyphad.services.skills import Skills
@@ -70,6 +72,7 @@ from hyphad.web.counts import Counts
 from hyphad.web.gateway import Gateway
 from hyphad.web.identity import Identities
 from hyphad.web.local import local_application
+from hyphad.web.mcp_link import HttpLink
 from hyphad.web.pages import folder
 from hyphad.web.parts import Parts
 from hyphad.web.routes import application
@@ -119,7 +122,7 @@ class Daemon:
         self._open_store()
         try:
             await self._build()
-            await self._run_startup_functions()
+            await self._bring_in_operators_own()
             self._listen()
         except BaseException:
             await self._close_store()
@@ -440,6 +443,7 @@ class Daemon:
             "public", service_of("tokens", "Tokens", "Hand out tokens, and end them.", tokens)
         )
         self._offer_skills()
+        self.mcp_servers = McpServers(self.publisher, self.events, HttpLink)
         admin = AdminUtils(
             self.server_id,
             self.presence,
@@ -528,6 +532,18 @@ class Daemon:
             "workspaces": len(self.directory),
         }
 
+    async def _bring_in_operators_own(self) -> None:
+        """External MCP servers, of which slow ones join later, and startup functions."""
+        adding = [self.mcp_servers.add(entry) for entry in self.settings.mcp_servers]
+        try:
+            await asyncio.gather(*adding)
+            await self._run_startup_functions()
+        except BaseException as error:
+            await self.mcp_servers.close()
+            if isinstance(error, Invalid):
+                raise StartFailed(str(error)) from None
+            raise
+
     async def _run_startup_functions(self) -> None:
         if not self.settings.startup_functions:
             return
@@ -537,6 +553,7 @@ class Daemon:
             self.publisher,
             self.router,
             self.custom_auth,
+            self.mcp_servers,
             self.info,
         )
         for uri in self.settings.startup_functions:
@@ -657,6 +674,7 @@ class Daemon:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._http.close_all_connections()
+        await self.mcp_servers.close()
         await self._close_store()
 
 

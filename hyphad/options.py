@@ -57,6 +57,26 @@ def _each(pattern: str, description: str) -> dict[str, Any]:
     return {"type": "array", "items": items, "description": description}
 
 
+_NAMED_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+# One entry of `mcp_servers`.
+MCP_SERVER = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        "command": _STR,
+        "args": {"type": "array", "items": {"type": "string"}},
+        "env": _NAMED_TEXTS,
+        "url": {"type": "string", "pattern": "^https?://"},
+        "headers": _NAMED_TEXTS,
+        "workspace": _STR,
+        "visibility": {"enum": ["public", "unlisted", "protected"]},
+        "description": {"type": "string"},
+    },
+    "required": ["name"],
+    "oneOf": [{"required": ["command"]}, {"required": ["url"]}],
+    "additionalProperties": False,
+}
+
 SECTIONS: list[tuple[str, list[Option]]] = [
     (
         "Where it listens",
@@ -249,6 +269,20 @@ SECTIONS: list[tuple[str, list[Option]]] = [
                 False,
                 "Ask MCP clients for a token (401) where they may not use a service, instead of "
                 "answering that there is none.",
+            ),
+            Option(
+                "mcp_servers",
+                {
+                    "type": "array",
+                    "items": MCP_SERVER,
+                    "description": "a list of tables, each with a name, the workspace or the "
+                    "visibility, and command (args, env) or url (headers)",
+                },
+                [],
+                "Other MCP servers to offer as services: [[mcp_servers]] tables at the end of the "
+                "file, each with a name, workspace, and command, args, env or url, headers. As a "
+                "flag or in the environment: a JSON list.",
+                secret=True,
             ),
             Option("enable_a2a", _BOOL, True, "Services as A2A agents."),
             Option(

@@ -1,6 +1,7 @@
 """Settings: where they come from, which wins, and what is said about those that cannot be used."""
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
@@ -174,6 +175,7 @@ def test_every_option_can_be_set_by_flag_environment_and_file(key, toml, tmp_pat
         "root_token": GOOD_TOKEN,
         "root_token_file": str(tmp_path / "kept"),
         "env_file": str(tmp_path / "kept"),
+        "mcp_servers": '{"name": "tools", "url": "http://lab.example/mcp"}',
     }.get(key)
     kind = option.schema["type"]
     if text is None:
@@ -182,6 +184,8 @@ def test_every_option_can_be_set_by_flag_environment_and_file(key, toml, tmp_pat
         text = choices[-1] or text
     extra = {"tls_cert": {"tls_key": "k"}, "tls_key": {"tls_cert": "c"}}.get(key, {})
     literal = text.lower() if kind in ("boolean", "integer", "number") else f'"{text}"'
+    if key == "mcp_servers":
+        literal = '{name = "tools", url = "http://lab.example/mcp"}'
     literal = f"[{literal}]" if kind == "array" else literal
     by_flag = load({key: [text] if kind == "array" else text, **extra}, {})
     by_variable = load(extra, {f"HYPHAD_{key.upper()}": text})
@@ -495,8 +499,10 @@ def test_the_data_directory_has_a_place_of_its_own(environ, folder):
 @pytest.mark.parametrize("key", SECRETS)
 def test_a_secret_shows_nowhere(key, toml):
     secret = "Qx7" + GOOD_TOKEN
-    settings = load({key: secret}, {})
-    assert getattr(settings, key) == secret
+    server = {"name": "tools", "url": "http://lab.example", "headers": {"Authorization": secret}}
+    given, kept = (json.dumps(server), [server]) if key == "mcp_servers" else (secret, secret)
+    settings = load({key: given}, {})
+    assert getattr(settings, key) == kept
     assert secret not in repr(settings)
     assert secret not in repr(settings.sources)
 

@@ -21,6 +21,7 @@ from hyphad.core.identity import root_user
 from hyphad.core.records import Caller
 from hyphad.services.custom_auth import CustomAuth
 from hyphad.services.manager import Publisher
+from hyphad.services.mcp_outbound import McpServers
 from hyphad.services.python import service_from_python
 from hyphad.wire import frame
 from hyphad.wire.local import LocalFunction
@@ -64,9 +65,11 @@ class ServerApi:
         publisher: Publisher,
         router: Router,
         auth: CustomAuth,
+        mcp: McpServers,
         info: dict[str, Any],
     ) -> None:
         self._auth = auth
+        self._mcp = mcp
         self._manager = manager
         self._deputy = deputy
         self._publisher = publisher
@@ -138,6 +141,10 @@ class ServerApi:
         """Offer callables as a public service of `public`; returns its record."""
         record = self._publisher.publish("public", service_from_python(api))
         return Attributes(attributes(record.record))
+
+    async def add_mcp_server(self, name: str, **entry: Any) -> str:
+        """Offer an external MCP server as a service; an entry as in `mcp_servers`."""
+        return await self._mcp.add({"name": name, **entry})
 
     async def unregister_service(self, service_id: str) -> None:
         """Stop offering a service that was registered here."""
