@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from running import Hyphad
 
 ROOT_TOKEN = "Zk9vQ2xYw7RfT1uLm4NpS8aHbJcEdGiK"

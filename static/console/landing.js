@@ -1,95 +1,172 @@
 // The first page: it runs, who I am, what is here, and a first service in a minute.
-import { base, config, live, manager, origin } from "./api.js";
-import { $, codeBlock, fill, h, tabs, topBar } from "./ui.js";
+import { base, call, live, manager, origin, segment } from "./api.js";
+import { begin, homeOf, isNamed, loginUrl } from "./bar.js";
+import { Rows } from "./rows.js";
 import { firstService } from "./snippets.js";
+import { $, announce, codeBlock, copyButton, failure, field, fill, form, h, lamp, panel, tabs, tag } from "./ui.js";
 
+const SHOWN = 50;
+const DAY = 86400;
 const main = $("#main");
-const services = new Map();
-let token = null;
 
-const info = await config();
-const user = info.user;
-const named = !user.is_anonymous;
-const home = `ws-user-${user.parent || user.id}`;
-topBar(base, user);
-
-const list = h("ul", { class: "list", "aria-live": "polite" });
-const lamp = h("span", { class: "live", title: "connecting" });
-const start = h("div");
-
-fill(main,
-  h("h1", {}, "hyphad is running"),
-  h("p", { class: "soft" }, `Version ${main.dataset.version} · `, h("code", {}, origin),
-    named ? ` · signed in as ${user.email || user.id}` : " · not signed in"),
-  h("div", { class: "wide" },
-    h("section", { class: "card", "aria-labelledby": "first" },
-      h("h2", { id: "first" }, "Your first service in a minute"),
-      h("p", { class: "soft" }, "Run one of these. The service appears on this page by itself."),
-      start),
-    h("div", {},
-      h("section", { class: "card", "aria-labelledby": "public" },
-        h("h2", { id: "public" }, lamp, " Public services, live"), list),
-      named ? workspaces() : signIn())));
-
-showStart();
-await loadServices();
-live("/events", {
-  service_added: (service) => show(service, true),
-  service_removed: (service) => { services.delete(service.id); draw(); },
-}, (on) => { lamp.classList.toggle("on", on); lamp.title = on ? "live" : "reconnecting"; });
-
-function showStart() {
-  const parts = firstService(token);
-  const panels = Object.entries(parts).map(([name, text]) => [name, () => codeBlock(text, `${name} example`)]);
-  const button = h("button", { type: "button", onclick: freshToken }, token ? "Make another token" : "Put a fresh token in");
-  fill(start, tabs("Language", panels), named ? h("p", {}, button, h("span", { class: "soft small" }, " for your own workspace, good for one day")) : null);
+async function landing(user) {
+  const named = isNamed(user);
+  const listening = lamp();
+  const services = publicServices(listening);
+  const first = firstSteps(named ? homeOf(user) : null);
+  services.onKnown = first.known;
+  services.onNew = first.appeared;
+  const mine = named ? await workspacesOf(homeOf(user)) : signIn();
+  await services.load();
+  fill(main,
+    h("h1", {}, "hyphad is running"),
+    h("dl", { class: "facts" },
+      fact("Version", main.dataset.version),
+      fact("Address", h("code", {}, origin), copyButton(origin)),
+      fact("You", named ? user.email || user.id : "not logged in")),
+    h("div", { class: "columns" }, h("div", {}, first.element), h("div", {}, services.element, mine)));
+  services.listen();
 }
 
-async function freshToken() {
-  token = await manager(home, "generate_token", { config: { workspace: home, permission: "admin", expires_in: 86400 } });
-  showStart();
+const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+
+// Code to paste. It takes over the real names as soon as such a service is there.
+function firstSteps(home) {
+  let token = null;
+  let seen = null;
+  let chosen = 0;
+  const place = h("div");
+  const waiting = lamp();
+  const state = h("p", { class: "state", "aria-live": "polite" }, waiting, "The service shows up here by itself.");
+  function show() {
+    const panels = Object.entries(firstService(token, seen))
+      .map(([name, text]) => [name, () => codeBlock(text, `${name} code`)]);
+    fill(place, tabs("Language", panels, chosen, (index) => { chosen = index; }));
+  }
+  const said = h("div", { "aria-live": "polite" });
+  const fresh = h("button", { type: "button", onclick: async () => {
+    const options = { workspace: home, permission: "admin", expires_in: DAY };
+    try {
+      token = await manager(home, "generate_token", { config: options });
+    } catch (error) {
+      fill(said, failure(error));
+      return;
+    }
+    show();
+    fill(said, h("p", { class: "small soft" }, "The code above now connects as you, to your own workspace, for one day. Whoever has the token can do the same."));
+  } }, "Put a fresh token in");
+  show();
+  return {
+    element: panel("Your first service in a minute", { class: "padded" },
+      h("p", {}, "Run the Python or the JavaScript code. Then call it with curl, or give it to an assistant as an MCP server."),
+      place, h("div", { class: "row steps" }, h("div", { class: "grow" }, state), home ? fresh : null), said),
+    // One that has been there before fills the code in, and no more.
+    known(workspace, id) {
+      if (id.split(":").pop() !== "hello-world" || workspace !== home) return;
+      seen = { workspace, id };
+      show();
+    },
+    appeared(workspace, id, service) {
+      if (id.split(":").pop() !== "hello-world") return;
+      seen = { workspace, id };
+      fill(state, lamp(), " ", h("a", { href: linkTo(workspace, id) }, service.name || id), " is here. Open it to call it from this page.");
+      state.firstChild.classList.add("on");
+      announce(`${service.name || id} is here`);
+      show();
+    },
+  };
 }
 
-async function loadServices() {
-  const found = await manager("public", "list_services", { query: { workspace: "*", visibility: "public" } });
-  for (const service of found) if (service.type !== "built-in") services.set(fullId(service), service);
-  draw();
+const linkTo = (workspace, id) => `${base}/${segment(workspace)}/#/services/${encodeURIComponent(id)}`;
+
+function publicServices(listening) {
+  const known = new Map();
+  const more = h("p", { class: "note" });
+  const rows = new Rows((service, key) => {
+    const [workspace, id] = key.split("/");
+    return h("li", {},
+      h("a", { class: "cover", href: linkTo(workspace, id) }, service.name || id),
+      h("p", { class: "small soft mono clip", title: key }, key));
+  }, { empty: "None yet. Yours will be the first." });
+  const self = {
+    element: panel("Public services", { class: "list", beside: h("span", { class: "beside" }, listening, "live") }, rows.element, more),
+    onKnown: () => {},
+    onNew: () => {},
+    async load() {
+      const found = await call("public", "ws", "list_services", { query: { workspace: "*", visibility: "public" } });
+      known.clear();
+      for (const service of found) {
+        const place = put(service);
+        if (place) self.onKnown(...place);
+      }
+      draw();
+    },
+    listen() {
+      const begun = { first: true };
+      live("/events", {
+        service_added: (service) => {
+          const place = put(service);
+          draw();
+          if (place) self.onNew(...place, service);
+        },
+        service_removed: (service) => {
+          known.delete(fullId(service));
+          draw();
+        },
+      }, (on) => {
+        listening.classList.toggle("on", on);
+        if (on && !begun.first) self.load().catch(() => {});
+        if (on) begun.first = false;
+      });
+    },
+  };
+  function put(service) {
+    const key = fullId(service);
+    const [workspace, id] = key.split("/");
+    if (service.type === "built-in" || workspace === "public" || !id) return null;
+    known.set(key, service);
+    return [workspace, id];
+  }
+  function draw() {
+    const newest = [...known].reverse();
+    rows.show(newest.slice(0, SHOWN));
+    more.textContent = newest.length > SHOWN ? `and ${newest.length - SHOWN} more` : "";
+  }
+  return self;
 }
 
-function fullId(service) { return service.id.includes("/") ? service.id : `${service.config.workspace}/${service.id}`; }
-
-function show(service, fresh) {
-  if (service.type === "built-in") return;
-  services.set(fullId(service), { ...service, fresh });
-  draw();
-}
-
-function draw() {
-  const found = [...services.values()].filter((service) => service.config.workspace !== "public").reverse();
-  const shown = found.slice(0, 30).map((service) => {
-    const [workspace, id] = fullId(service).split("/");
-    return h("li", { class: service.fresh ? "fresh" : null },
-      h("a", { href: `${base}/${workspace}/#/services/${encodeURIComponent(id)}` }, service.name || id),
-      h("div", { class: "small soft mono" }, `${workspace}/${id}`));
-  });
-  fill(list, shown.length ? shown : h("li", { class: "empty" }, "None yet. Yours will be the first."),
-    found.length > 30 ? h("li", { class: "soft" }, `and ${found.length - 30} more`) : null);
-  for (const service of services.values()) service.fresh = false;
-}
+const fullId = (service) => (service.id.includes("/") ? service.id : `${service.config.workspace}/${service.id}`);
 
 function signIn() {
-  return h("section", { class: "card", "aria-labelledby": "sign" },
-    h("h2", { id: "sign" }, "Your workspace"),
-    h("p", { class: "soft" }, "Programs may connect without an account; each gets a workspace of its own for as long as it stays. Log in for one that remains."),
-    h("p", {}, h("a", { class: "button main", href: `${base}/public/apps/hypha-login/?redirect=${encodeURIComponent(location.pathname)}` }, "Log in")));
+  return panel("Your workspace", { class: "padded" },
+    h("p", {}, "Programs may connect without an account: each gets a workspace of its own for as long as it stays. Log in for one that is kept."),
+    h("p", {}, h("a", { class: "button main", href: loginUrl() }, "Log in")));
 }
 
-function workspaces() {
-  const items = h("ul", { class: "list" }, h("li", { class: "empty" }, "Loading…"));
-  manager(home, "list_workspaces").then((found) => {
-    fill(items, found.map((workspace) => h("li", {},
-      h("a", { href: `${base}/${workspace.id}/` }, workspace.id === home ? "My workspace" : workspace.id),
-      h("div", { class: "small soft" }, workspace.description || ""))));
-  }).catch((error) => fill(items, h("li", { class: "error" }, error.message)));
-  return h("section", { class: "card", "aria-labelledby": "mine" }, h("h2", { id: "mine" }, "My workspaces"), items);
+async function workspacesOf(home) {
+  const rows = new Rows((workspace) => h("li", {},
+    h("div", { class: "row" },
+      h("a", { class: "cover grow", href: `${base}/${segment(workspace.id)}/` }, workspace.id === home ? "My workspace" : workspace.name || workspace.id),
+      workspace.persistent ? null : tag("temporary")),
+    h("p", { class: "small soft clip" }, workspace.id === home ? workspace.id : workspace.description || workspace.id)));
+  const load = async () => {
+    const found = await manager(home, "list_workspaces");
+    found.sort((a, b) => Number(b.id === home) - Number(a.id === home));
+    rows.show(found.map((workspace) => [workspace.id, workspace]));
+  };
+  await load();
+  const name = h("input", { type: "text", required: true, autocomplete: "off", pattern: "[a-z0-9]+(-[a-z0-9]+)+" });
+  const about = h("input", { type: "text", autocomplete: "off" });
+  const create = form(async () => {
+    const config = { id: name.value.trim(), name: name.value.trim(), description: about.value, persistent: true };
+    await manager(home, "create_workspace", { config });
+    name.value = about.value = "";
+    await load();
+    announce("Workspace created");
+  }, field("Name", name, "lower case, with a hyphen, such as lab-3"), field("What it is for", about), h("p", {}, h("button", {}, "Create workspace")));
+  return panel("My workspaces", { class: "list" }, rows.element,
+    h("details", { class: "padded" }, h("summary", {}, "New workspace"), create));
 }
+
+const info = await begin();
+if (info) await landing(info.user);

@@ -1,71 +1,104 @@
-// The server, for its administrators: load as it goes, users, audit, configuration.
-import { base, call, config, get } from "./api.js";
-import { $, ago, fill, h, svg, topBar } from "./ui.js";
+// The server, for its administrators: how it does, who uses it, what happened, how it is set up.
+import { call } from "./api.js";
+import { begin, isNamed, loginUrl } from "./bar.js";
+import { moment } from "./format.js";
+import { gauges } from "./gauges.js";
+import { admin, backupsPanel, clientsPanel, logPanel, ROOT } from "./operations.js";
+import { $, failure, fill, h, panel, select, table, tag } from "./ui.js";
+import { usersPage } from "./users.js";
 
+const PAGES = [["", "Overview", overviewPage], ["users", "Users", usersPage], ["audit", "Audit log", auditPage], ["configuration", "Configuration", configurationPage]];
+const AUDITED = 200;
 const main = $("#main");
-const ROOT = "ws-user-root";
-const HISTORY = 60;
-const info = await config();
-topBar(base, info.user);
 
-if (!info.user.roles.includes("admin")) {
-  fill(main, h("h1", {}, "Server"), h("p", { class: "soft" }, "This page is for administrators of the server."));
-} else {
-  const tiles = h("div", { class: "grid" });
-  const lists = h("div", { class: "wide" });
-  fill(main, h("h1", {}, "Server"), h("p", { class: "soft" }, `hyphad ${main.dataset.version} · ${info.server_id}`), tiles, lists);
-  const series = {};
-  let last = null;
-  const tick = async () => {
-    const [health, metrics] = await Promise.all([get("/health"), call(ROOT, "admin-utils", "get_metrics")]);
-    const now = performance.now();
-    const rate = last ? Math.max(0, (metrics.frames - last.frames) / ((now - last.at) / 1000)) : 0;
-    last = { frames: metrics.frames, at: now };
-    push("Connections", health.connections.active, "");
-    push("Messages per second", rate, "");
-    push("Memory", health.memory.rss_mb, "MiB");
-    push("Services", metrics.services, "");
-    fill(tiles, Object.entries(series).map(([name, [values, unit]]) => tile(name, values, unit)), h("section", { class: "card" }, h("h2", {}, "Up for"), h("div", { class: "big" }, ago(health.uptime_seconds))));
+function notForYou(user) {
+  fill(main, h("h1", {}, "Server"), h("p", {}, "This page is for administrators of the server."),
+    isNamed(user) ? null : h("p", {}, h("a", { class: "button main", href: loginUrl() }, "Log in")));
+}
+
+async function serverPages(info) {
+  let leave = () => {};
+  const route = async (moved) => {
+    leave();
+    leave = () => {};
+    const wanted = location.hash.replace(/^#\/?/, "");
+    const [path, , page] = PAGES.find(([name]) => name === wanted) || PAGES[0];
+    try {
+      const { element, leave: end = () => {} } = await page();
+      leave = end;
+      fill(main, head(info, path), element);
+    } catch (error) {
+      fill(main, head(info, path), failure(error));
+    }
+    if (moved) main.focus({ preventScroll: true });
   };
-  function push(name, value, unit) {
-    series[name] ||= [[], unit];
-    series[name][0].push(value);
-    if (series[name][0].length > HISTORY) series[name][0].shift();
+  window.addEventListener("hashchange", () => route(true));
+  await route(false);
+}
+
+const head = (info, current) => h("div", { class: "head" },
+  h("h1", {}, "Server"),
+  h("p", { class: "row soft" }, h("span", {}, `hyphad ${main.dataset.version}`), h("code", {}, info.server_id), h("span", {}, `speaks hypha ${info.hypha_version}`)),
+  h("nav", { class: "tabs", "aria-label": "Server" },
+    PAGES.map(([path, name]) => h("a", { href: `#/${path}`, "aria-current": path === current ? "page" : null }, name))));
+
+async function overviewPage() {
+  const [dials, clients, log, backups] = await Promise.all([gauges(), clientsPanel(), logPanel(), backupsPanel()]);
+  return {
+    element: h("div", {}, dials.element, clients.element,
+      h("div", { class: "columns" }, h("div", {}, log.element), h("div", {}, backups))),
+    leave() {
+      dials.leave();
+      clients.leave();
+      log.leave();
+    },
+  };
+}
+
+async function auditPage() {
+  const place = h("div");
+  const all = await call(ROOT, "user-admin", "list_audit", { limit: AUDITED });
+  const kinds = [...new Set(all.map((entry) => entry.event))].sort();
+  const chosen = select([["", "everything"], ...kinds.map((kind) => [kind, kind.replaceAll("_", " ")])], "");
+  chosen.setAttribute("aria-label", "Which events");
+  const detail = (entry) => Object.entries(entry.detail || {}).map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
+  const show = (entries) => fill(place, table("Audit log", ["When", "What", "Outcome", "Who", "To whom", "From", "More"], entries.map((entry) => [
+    h("span", { class: "nowrap" }, moment(entry.moment)), entry.event.replaceAll("_", " "),
+    tag(entry.outcome, entry.outcome === "ok" ? "" : "bad"), entry.actor, entry.subject, entry.address,
+    h("span", { class: "small soft" }, detail(entry)),
+  ])));
+  chosen.addEventListener("change", async () => {
+    try {
+      show(await call(ROOT, "user-admin", "list_audit", { limit: AUDITED, event: chosen.value || null }));
+    } catch (error) {
+      fill(place, failure(error));
+    }
+  });
+  show(all);
+  return { element: panel("Audit log", { class: "list", beside: chosen, note: `The newest ${AUDITED} security events.` }, place) };
+}
+
+async function configurationPage() {
+  const found = await admin("get_configuration");
+  const place = h("div");
+  const search = h("input", { type: "search", placeholder: "Filter by key, value or source", "aria-label": "Filter settings", oninput: () => show() });
+  const changed = h("input", { type: "checkbox", id: "changed", onchange: () => show() });
+  const said = (value) => (Array.isArray(value) ? value.join(" ") : value === null ? "" : String(value));
+  function show() {
+    const wanted = search.value.toLowerCase();
+    const rows = found.filter((one) => (!changed.checked || one.source !== "default")
+      && `${one.key} ${said(one.value)} ${one.source}`.toLowerCase().includes(wanted));
+    fill(place, table("Configuration", ["Setting", "Value", "From", "What it is"], rows.map((one) => [
+      h("code", {}, one.key), h("code", {}, said(one.value)),
+      one.source === "default" ? h("span", { class: "soft" }, "default") : tag(one.source, "open"), h("span", { class: "small soft" }, one.help),
+    ]), "Nothing fits this filter."));
   }
-  await tick();
-  setInterval(() => { if (!document.hidden) tick().catch(() => {}); }, 2000);
-  await showLists(lists);
-  setInterval(() => { if (!document.hidden) showLists(lists).catch(() => {}); }, 15000);
+  show();
+  return { element: panel("Configuration in force", { class: "list", note: "Flags win over the environment, the environment over the file. Secrets are not shown." },
+    h("div", { class: "toolbar row" }, h("div", { class: "grow" }, search),
+      h("span", { class: "row check" }, changed, h("label", { for: "changed" }, "Only what was changed"))), place) };
 }
 
-function tile(name, values, unit) {
-  const top = Math.max(1, ...values);
-  const points = values.map((value, index) => `${(100 * index) / Math.max(1, HISTORY - 1)},${40 - (38 * value) / top}`);
-  const now = values[values.length - 1];
-  return h("section", { class: "card" }, h("h2", {}, name),
-    h("div", { class: "big" }, now >= 100 || Number.isInteger(now) ? Math.round(now).toLocaleString() : now.toFixed(1), unit ? h("span", { class: "small soft" }, ` ${unit}`) : null),
-    svg("svg", { class: "chart", viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": `${name}, last two minutes` }, svg("path", { d: points.length > 1 ? `M${points.join("L")}` : "" })));
-}
-
-async function showLists(place) {
-  const parts = [];
-  const usage = await call(ROOT, "admin-utils", "get_resource_usage");
-  parts.push(table("Workspaces with clients", ["Workspace", "Clients"], Object.entries(usage.connections_per_workspace).sort((a, b) => b[1] - a[1]).slice(0, 20)));
-  const blocked = await call(ROOT, "admin-utils", "list_blocked");
-  parts.push(table("Blocked", ["Who", "Why", "For"], [...blocked.users, ...blocked.ips].map((b) => [b.id, b.reason, ago(b.ttl_seconds)])));
-  for (const [title, service, method, args, columns, row] of [
-    ["Users", "user-admin", "list_users", {}, ["User", "E-mail", "Status"], (u) => [u.name || u.id, u.email || "", u.status]],
-    ["Audit log", "user-admin", "list_audit", { limit: 50 }, ["When", "What", "Who", "Outcome"], (e) => [e.timestamp || e.time, e.event || e.action, e.user_id || e.actor || "", e.outcome || ""]],
-    ["Configuration in force", "admin-utils", "get_configuration", {}, ["Key", "Value", "From"], (c) => [c.key, c.value, c.source]],
-  ]) {
-    try { parts.push(table(title, columns, (await call(ROOT, service, method, args)).map(row))); } catch { /* not offered by this server */ }
-  }
-  fill(place, h("div", {}, parts.filter((_, index) => index % 2 === 0)), h("div", {}, parts.filter((_, index) => index % 2 === 1)));
-}
-
-function table(title, columns, rows) {
-  return h("section", { class: "card" }, h("h2", {}, title), rows.length
-    ? h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, h("table", {}, h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: typeof cell === "number" ? "number" : null }, cell === null || cell === undefined ? "" : String(cell))))))))
-    : h("p", { class: "empty" }, "Nothing."));
-}
+const info = await begin(h("span", {}, "server"));
+if (info && info.user.roles.includes("admin")) await serverPages(info);
+else if (info) notForYou(info.user);

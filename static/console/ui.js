@@ -1,14 +1,19 @@
 // Small pieces of page. Text always goes in as text, never as markup.
 
+export const $ = (selector, within = document) => within.querySelector(selector);
+
+const isThere = (child) => child !== null && child !== undefined && child !== false;
+
+// h("a", { href: "/", onclick: go }, "text", child, [more, children])
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (!isThere(value)) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "value") element.value = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter(isThere));
   return element;
 }
 
@@ -19,112 +24,168 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-export const $ = (selector, within = document) => within.querySelector(selector);
-
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.replaceChildren(...children.flat(Infinity).filter(isThere));
+  return element;
 }
 
+let counter = 0;
+export const uniqueId = (prefix = "i") => `${prefix}${++counter}`;
+
+// What a screen reader should say although nothing has the focus.
 let announcer;
 export function announce(text) {
   if (!announcer) {
-    announcer = h("p", { role: "status", class: "skip" });
+    announcer = h("p", { role: "status", class: "unseen" });
     document.body.append(announcer);
   }
   announcer.textContent = text;
 }
 
+// A framed part of the page: what it is called, what stands beside the name, what is in it.
+export function panel(title, { beside = null, note = null, ...attributes } = {}, ...children) {
+  const id = uniqueId("panel");
+  return h("section", { ...attributes, class: `panel ${attributes.class || ""}`, "aria-labelledby": id },
+    h("header", {}, h("h2", { id }, title), beside),
+    note ? h("p", { class: "note" }, note) : null,
+    children);
+}
+
+export const tag = (text, kind = "") => h("span", { class: `tag ${kind}` }, text);
+
+export const lamp = () => h("span", { class: "lamp", "aria-hidden": "true" });
+
+export function failure(error) {
+  return h("div", { class: "failure", role: "alert" },
+    h("p", {}, error.message || String(error)),
+    error.hint ? h("p", { class: "small soft" }, error.hint) : null);
+}
+
 export function copyButton(text, label = "Copy") {
   const button = h("button", { type: "button", class: "quiet small" }, label);
   button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(typeof text === "function" ? text() : text);
-      button.textContent = "Copied";
-      announce("Copied");
-    } catch {
-      button.textContent = "Select and copy by hand";
-    }
+    const done = await copy(typeof text === "function" ? text() : text);
+    button.textContent = done ? "Copied" : "Select it and copy by hand";
+    if (done) announce("Copied");
     setTimeout(() => { button.textContent = label; }, 1500);
   });
   return button;
 }
 
+// Pages that came over plain HTTP from another machine have no clipboard of their own.
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = h("textarea", { class: "unseen", value: text, "aria-hidden": "true" });
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
 export function codeBlock(text, label) {
-  const pre = h("pre", { tabindex: "0", "aria-label": label }, h("code", {}, text));
-  return h("div", {}, pre, copyButton(text));
+  return h("div", { class: "code" },
+    h("pre", { tabindex: "0", role: "region", "aria-label": label }, h("code", {}, text)),
+    copyButton(text));
 }
 
 // Tabs that work with the arrow keys. `panels` is a list of [name, () => element].
-let tabCount = 0;
-export function tabs(label, panels) {
-  const id = `tab${++tabCount}`;
-  const body = h("div", { role: "tabpanel", id: `${id}-panel`, tabindex: "0" });
-  const list = h("div", { role: "tablist", class: "tabs", "aria-label": label });
-  const buttons = panels.map(([name, make], index) => h("button", {
+export function tabs(label, panels, chosen = 0, onChoose = () => {}) {
+  const id = uniqueId("tab");
+  const body = h("div", { role: "tabpanel", id: `${id}-panel` });
+  const buttons = panels.map(([name], index) => h("button", {
     type: "button", role: "tab", id: `${id}-${index}`, "aria-controls": `${id}-panel`,
     onclick: () => choose(index),
     onkeydown: (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) choose((index + step + panels.length) % panels.length, true);
+      const last = panels.length - 1;
+      const next = {
+        ArrowRight: index === last ? 0 : index + 1, ArrowLeft: index === 0 ? last : index - 1, Home: 0, End: last,
+      }[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      choose(next);
+      buttons[next].focus();
     },
   }, name));
-  function choose(index, focus = false) {
+  function choose(index) {
     buttons.forEach((button, at) => {
       button.setAttribute("aria-selected", at === index);
       button.tabIndex = at === index ? 0 : -1;
     });
     body.setAttribute("aria-labelledby", `${id}-${index}`);
     fill(body, panels[index][1]());
-    if (focus) buttons[index].focus();
+    onChoose(index);
   }
-  list.append(...buttons);
-  choose(0);
-  return h("div", {}, list, body);
+  choose(Math.min(chosen, panels.length - 1));
+  return h("div", {}, h("div", { role: "tablist", class: "tabs", "aria-label": label }, buttons), body);
 }
 
 export function field(label, input, hint) {
-  const id = input.id || `f${Math.random().toString(36).slice(2)}`;
-  input.id = id;
-  const note = hint ? h("span", { class: "soft" }, ` ${hint}`) : null;
-  return h("div", {}, h("label", { for: id }, label, note), input);
+  input.id ||= uniqueId("field");
+  const note = hint ? h("span", { class: "hint", id: `${input.id}-hint` }, hint) : null;
+  if (note) input.setAttribute("aria-describedby", note.id);
+  return h("div", { class: "field" }, h("label", { for: input.id }, label), input, note);
 }
 
-export function ago(seconds) {
-  if (seconds < 60) return `${Math.max(0, Math.round(seconds))} s`;
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86400)} d`;
+export function select(choices, chosen) {
+  const element = h("select", {}, choices.map(([value, text]) => h("option", { value }, text)));
+  if (chosen !== undefined) element.value = chosen;
+  return element;
 }
 
-// The bar on top of every page: home, who I am, theme.
-export function topBar(base, user, ...links) {
-  const login = `${base}/public/apps/hypha-login/?redirect=${encodeURIComponent(location.pathname + location.hash)}`;
-  const named = user && !user.is_anonymous;
-  const isAdmin = named && user.roles.includes("admin");
-  const bar = h("header", { class: "bar" },
-    h("a", { class: "brand", href: `${base}/` }, "hyphad"),
-    ...links,
-    isAdmin ? h("a", { href: `${base}/server` }, "Server") : null,
-    h("span", { class: "space" }),
-    named ? h("span", { class: "who", title: user.id }, user.email || user.id) : null,
-    named
-      ? h("a", { class: "button", href: `${base}/public/apps/hypha-login/?logout=true` }, "Log out")
-      : h("a", { class: "button", href: login }, "Log in"),
-    themeButton());
-  $("#top").replaceWith(bar);
+// A form that shows what went wrong in it, and takes one submission at a time.
+export function form(submit, ...children) {
+  const place = h("div", { "aria-live": "polite" });
+  let busy = false;
+  const element = h("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    try {
+      fill(place);
+      const said = await submit(element);
+      if (said) fill(place, said);
+    } catch (error) {
+      fill(place, failure(error));
+    } finally {
+      busy = false;
+    }
+  } }, children, place);
+  return element;
 }
 
-function themeButton() {
-  const dark = () => (document.documentElement.dataset.theme
-    || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const button = h("button", { type: "button", class: "quiet" });
-  const show = () => { button.textContent = dark() ? "Light" : "Dark"; button.setAttribute("aria-label", `Switch to ${dark() ? "light" : "dark"} colours`); };
-  button.addEventListener("click", () => {
-    const next = dark() ? "light" : "dark";
-    document.documentElement.dataset.theme = next;
-    localStorage.setItem("hyphad-theme", next);
-    show();
+// Asks before something that cannot be undone; resolves to whether to go on.
+export function confirmed(question, consequence, action) {
+  return new Promise((resolve) => {
+    const id = uniqueId("dialog");
+    const dialog = h("dialog", { "aria-labelledby": id },
+      h("form", { method: "dialog" },
+        h("h2", { id }, question),
+        h("p", { class: "soft" }, consequence),
+        h("p", { class: "row end" },
+          h("button", { value: "no" }, "Cancel"),
+          h("button", { value: "yes", class: "danger" }, action))));
+    dialog.addEventListener("close", () => {
+      resolve(dialog.returnValue === "yes");
+      dialog.remove();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
   });
-  show();
-  return button;
+}
+
+// A table in a region that scrolls by itself. Rows are lists of text, numbers or elements.
+export function table(label, columns, rows, empty = "Nothing yet.") {
+  if (!rows.length) return h("p", { class: "empty" }, empty);
+  const cell = (value) => h("td", { class: typeof value === "number" ? "number" : null },
+    value instanceof Node ? value : isThere(value) ? String(value) : "");
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    h("table", {},
+      h("thead", {}, h("tr", {}, columns.map((name, at) =>
+        h("th", { scope: "col", class: typeof rows[0][at] === "number" ? "number" : null }, name || h("span", { class: "unseen" }, "Actions"))))),
+      h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell))))));
 }

@@ -1,71 +1,186 @@
-// Results made visible: trees, tables, pictures, bytes.
-import { h } from "./ui.js";
+// Results made visible: pictures, tables, trees, bytes. The views that fit a value stand side by side.
+import { figure, size } from "./format.js";
+import { asArray, asPicture, pictureOf, plotOf } from "./picture.js";
+import { copyButton, h, tabs } from "./ui.js";
 
 const MAX_CHILDREN = 500;
+const MAX_ROWS = 1000;
+const MAX_TEXT = 200_000;
 
 export function render(value) {
-  const picture = asPicture(value);
-  if (picture) return picture;
-  if (isTable(value)) return table(value);
-  if (value !== null && typeof value === "object") return h("div", { class: "tree" }, tree(value));
-  return h("pre", { tabindex: "0" }, h("code", {}, typeof value === "string" ? value : JSON.stringify(value)));
+  const views = viewsOf(value);
+  if (views.length === 1) return views[0][1]();
+  return tabs("View of the result", views);
 }
+
+function viewsOf(value) {
+  const array = asArray(value);
+  if (array) return arrayViews(array);
+  if (value instanceof Uint8Array) return bytesViews(value);
+  if (typeof value === "string") return textViews(value);
+  if (value === null || typeof value !== "object" || value instanceof Date) {
+    return [["Value", () => h("p", { class: "figure" }, shown(value))]];
+  }
+  const views = [["Tree", () => h("div", { class: "tree" }, tree(value))]];
+  if (isTable(value)) views.unshift(["Table", () => rowsTable(value)]);
+  else if (isMatrix(value)) views.unshift(["Table", () => matrixTable(value)]);
+  const picture = asPicture(value);
+  if (picture) views.unshift(["Picture", () => pictureOf(picture)]);
+  views.push(["JSON", () => jsonText(value)]);
+  return views;
+}
+
+// What a value that is no list and no map looks like in one line.
+function shown(value) {
+  if (value === undefined) return "";
+  if (value === null) return "null";
+  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Uint8Array) return `${size(value.length)} of bytes`;
+  if (typeof value === "bigint") return value.toString();
+  return JSON.stringify(value);
+}
+
+function textViews(text) {
+  if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(text)) {
+    const image = () => h("img", { class: "result", src: text, alt: "Image that the function returned" });
+    return [["Picture", image], ["Text", () => pre(text, "Text that the function returned")]];
+  }
+  return [["Text", () => pre(text, "Text that the function returned")]];
+}
+
+function pre(text, label) {
+  const cut = text.length > MAX_TEXT;
+  return h("div", { class: "code" },
+    h("pre", { tabindex: "0", role: "region", "aria-label": label, class: "wrap" }, cut ? text.slice(0, MAX_TEXT) : text),
+    h("div", {}, cut ? h("span", { class: "small soft" }, `the first ${MAX_TEXT.toLocaleString("en")} characters `) : null,
+      copyButton(text)));
+}
+
+function jsonText(value) {
+  const text = JSON.stringify(value, (key, item) => {
+    if (item instanceof Uint8Array) return `<${size(item.length)} of bytes>`;
+    return typeof item === "bigint" ? item.toString() : item;
+  }, 2);
+  return pre(text, "Result as JSON");
+}
+
+const isScalar = (cell) => cell === null || typeof cell !== "object" || cell instanceof Date;
 
 function isTable(value) {
-  return Array.isArray(value) && value.length > 0 && value.length <= 1000
-    && value.every((row) => row && typeof row === "object" && !Array.isArray(row)
-      && Object.values(row).every((cell) => cell === null || typeof cell !== "object"));
+  return Array.isArray(value) && value.some((row) => row && Object.keys(row).length) && value.every((row) => row !== null && typeof row === "object"
+    && !Array.isArray(row) && !(row instanceof Uint8Array) && Object.values(row).every(isScalar));
 }
 
-function table(rows) {
+function isMatrix(value) {
+  return Array.isArray(value) && value.length > 0 && value.length <= 64 && value.every((row) => Array.isArray(row)
+    && row.length > 0 && row.length === value[0].length && row.length <= 64 && row.every(isScalar));
+}
+
+function grid(label, head, rows) {
+  const cell = (item) => h("td", { class: typeof item === "number" ? "number" : null },
+    typeof item === "string" ? item : shown(item));
+  return h("div", {},
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+      h("table", {}, head,
+        h("tbody", {}, rows.slice(0, MAX_ROWS).map((row) => h("tr", {}, row.map(cell)))))),
+    rows.length > MAX_ROWS ? h("p", { class: "small soft" }, `the first ${MAX_ROWS} of ${rows.length} rows`) : null);
+}
+
+function rowsTable(rows) {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Result table" }, h("table", {},
-    h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, columns.map((name) =>
-      h("td", { class: typeof row[name] === "number" ? "number" : null }, row[name] === undefined ? "" : String(row[name]))))))));
+  const head = h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name))));
+  return grid("Result as a table", head, rows.map((row) => columns.map((name) => row[name])));
 }
 
-function tree(value, open = true) {
+const matrixTable = (rows) => grid("Result as a table", null, rows);
+
+function tree(value) {
   const entries = Array.isArray(value) ? value.map((item, index) => [index, item]) : Object.entries(value);
+  if (!entries.length) return h("span", { class: "soft" }, Array.isArray(value) ? "an empty list" : "an empty map");
   const items = entries.slice(0, MAX_CHILDREN).map(([key, item]) => h("li", {}, branch(key, item)));
-  if (entries.length > MAX_CHILDREN) items.push(h("li", { class: "soft" }, `… ${entries.length - MAX_CHILDREN} more`));
+  if (entries.length > MAX_CHILDREN) items.push(h("li", { class: "soft" }, `and ${entries.length - MAX_CHILDREN} more`));
   return h("ul", {}, items);
 }
 
 function branch(key, item) {
   const name = h("span", { class: "key" }, String(key));
-  if (item === null || typeof item !== "object") return h("span", {}, name, ": ", JSON.stringify(item));
-  const size = Array.isArray(item) ? `[${item.length}]` : `{${Object.keys(item).length}}`;
-  const details = h("details", {}, h("summary", {}, name, " ", h("span", { class: "soft" }, size)));
+  const array = asArray(item);
+  if (isScalar(item)) return h("span", {}, name, ": ", h("span", { class: typeof item }, shown(item)));
+  if (item instanceof Uint8Array && !array) return h("span", {}, name, ": ", bytesLine(item));
+  const extent = array ? describe(array) : Array.isArray(item) ? `list of ${item.length}` : `map of ${Object.keys(item).length}`;
+  const details = h("details", {}, h("summary", {}, name, " ", h("span", { class: "soft" }, extent)));
   details.addEventListener("toggle", () => {
-    if (details.open && details.children.length === 1) details.append(asPicture(item) || tree(item));
+    if (details.open && details.children.length === 1) details.append(array ? render(item) : tree(item));
   });
   return details;
 }
 
-// A data: URL of an image, or a two-dimensional array of numbers (grey) or triples (colour).
-function asPicture(value) {
-  if (typeof value === "string" && /^data:image\/(png|jpeg|gif|webp);base64,/.test(value)) {
-    return h("img", { class: "result", src: value, alt: "Image returned by the function" });
+// Arrays, as numpy has them.
+
+const describe = (array) => `${array.type} array, ${array.shape.join(" × ") || "one number"}`;
+
+function arrayViews(array) {
+  const views = [];
+  const picture = asPicture(array);
+  if (picture) views.push(["Picture", () => pictureOf(picture)]);
+  const line = array.shape.length === 1 && array.values.length > 1;
+  if (line) views.push(["Plot", () => plotOf(array.values)]);
+  views.push(["Numbers", () => arrayNumbers(array)]);
+  return views;
+}
+
+function arrayNumbers(array) {
+  const some = Array.from(array.values.slice(0, 200), (number) => shown(number));
+  let low = Infinity, high = -Infinity, sum = 0;
+  for (const item of array.values) {
+    const number = Number(item);
+    if (number < low) low = number;
+    if (number > high) high = number;
+    sum += number;
   }
-  if (!Array.isArray(value) || value.length < 4 || !Array.isArray(value[0]) || value[0].length < 4) return null;
-  const height = value.length, width = value[0].length;
-  const pixel = (cell) => typeof cell === "number" || (Array.isArray(cell) && cell.length >= 3 && typeof cell[0] === "number");
-  if (height > 2048 || width > 2048 || !value.every((row) => Array.isArray(row) && row.length === width && row.every(pixel))) return null;
-  const flat = value.flat(2).filter((number) => typeof number === "number");
-  let low = Infinity, high = -Infinity;
-  for (const number of flat) { if (number < low) low = number; if (number > high) high = number; }
-  if (low >= 0 && high <= 255 && high > 1) { low = 0; high = 255; }
-  const scale = (number) => Math.round((255 * (number - low)) / ((high - low) || 1));
-  const canvas = h("canvas", { width, height, class: "result" });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  value.forEach((row, y) => row.forEach((cell, x) => {
-    const at = 4 * (y * width + x);
-    const [r, g, b] = typeof cell === "number" ? [cell, cell, cell] : cell;
-    image.data.set([scale(r), scale(g), scale(b), 255], at);
-  }));
-  context.putImageData(image, 0, 0);
-  return h("figure", {}, h("img", { class: "result", src: canvas.toDataURL(), alt: `Array of ${height} by ${width}` }),
-    h("figcaption", { class: "small soft" }, `${height} × ${width}, ${low} to ${high}`));
+  const facts = array.values.length ? `from ${figure(low)} to ${figure(high)}, mean ${figure(sum / array.values.length)}` : "empty";
+  return h("div", {},
+    h("p", { class: "small soft" }, `${describe(array)} · ${facts}`),
+    h("pre", { class: "wrap", tabindex: "0", role: "region", "aria-label": "Numbers of the array" },
+      some.join("  ") + (array.values.length > some.length ? "  …" : "")));
+}
+
+// Bytes: a picture if they are one, else the first of them.
+
+const KINDS = [
+  ["image/png", [0x89, 0x50, 0x4e, 0x47]], ["image/jpeg", [0xff, 0xd8, 0xff]], ["image/gif", [0x47, 0x49, 0x46, 0x38]],
+  ["image/webp", [0x52, 0x49, 0x46, 0x46]],
+];
+
+const kindOf = (bytes) => (KINDS.find(([, start]) => start.every((byte, index) => bytes[index] === byte)) || [""])[0];
+
+function bytesViews(bytes) {
+  const kind = kindOf(bytes);
+  const views = [["Bytes", () => bytesDump(bytes)]];
+  if (kind) {
+    const url = URL.createObjectURL(new Blob([bytes], { type: kind }));
+    views.unshift(["Picture", () => h("figure", {},
+      h("img", { class: "result", src: url, alt: "Image that the function returned" }),
+      h("figcaption", { class: "small soft" }, `${kind}, ${size(bytes.length)}`))]);
+  }
+  return views;
+}
+
+function download(bytes) {
+  const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+  return h("a", { href: url, download: "result.bin" }, "Save as a file");
+}
+
+const bytesLine = (bytes) => h("span", {}, `${size(bytes.length)} of bytes `, download(bytes));
+
+function bytesDump(bytes) {
+  const lines = [];
+  for (let at = 0; at < Math.min(bytes.length, 256); at += 16) {
+    const part = [...bytes.subarray(at, at + 16)];
+    const hex = part.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(48);
+    lines.push(`${hex} ${part.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : "·")).join("")}`);
+  }
+  return h("div", {},
+    h("p", { class: "small soft" }, bytesLine(bytes)),
+    h("pre", { tabindex: "0", role: "region", "aria-label": "The first bytes" }, lines.join("\n")));
 }
