@@ -50,18 +50,18 @@ class TokenList:
     async def create_token(
         self,
         caller: Caller,
-        workspace: WorkspaceId,
+        workspace_id: WorkspaceId,
         permission: Literal["read", "read_write", "admin"] = "read_write",
         expires_in: Annotated[int, "Seconds that it is good for."] = 86_400,
         label: Annotated[str, "Who or what it is for."] = "",
         client_id: Annotated[str | None, "Only usable by this client."] = None,
     ) -> dict[str, Any]:
         """Make a token for a workspace and list it; it is shown only now."""
-        self._require_admin(caller, workspace)
+        self._require_admin(caller, workspace_id)
         token = await self._desk.generate_token(
             caller,
             {
-                "workspace": workspace,
+                "workspace": workspace_id,
                 "permission": permission,
                 "expires_in": expires_in,
                 "client_id": client_id,
@@ -73,7 +73,7 @@ class TokenList:
             caller.user.effective_id,
             TOKEN,
             label[:MAX_LABEL],
-            workspace,
+            workspace_id,
             Permission.from_name(permission).letter,
             caller.remote,
             time.time(),
@@ -83,9 +83,9 @@ class TokenList:
         return {"token": token, "id": session.jti, "expires_at": session.expires_at}
 
     @rpc()
-    async def list_tokens(self, caller: Caller, workspace: WorkspaceId) -> list[dict[str, Any]]:
+    async def list_tokens(self, caller: Caller, workspace_id: WorkspaceId) -> list[dict[str, Any]]:
         """List the tokens that were handed out for a workspace and are good, newest first."""
-        self._require_admin(caller, workspace)
+        self._require_admin(caller, workspace_id)
         return [
             {
                 "id": session.jti,
@@ -96,7 +96,7 @@ class TokenList:
                 "expires_at": session.expires_at,
             }
             for session in await self._table.of()
-            if session.kind == TOKEN and session.workspace == workspace
+            if session.kind == TOKEN and session.workspace == workspace_id
         ]
 
     @rpc()

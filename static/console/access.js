@@ -58,7 +58,7 @@ function createPanel(place, created) {
   const client = h("input", { type: "text", autocomplete: "off", spellcheck: "false" });
   const create = async () => {
     const made = await call("public", "tokens", "create_token", {
-      workspace: place.id, permission: permission.value, expires_in: Number(lifetime.value),
+      workspace_id: place.id, permission: permission.value, expires_in: Number(lifetime.value),
       label: label.value.trim(), client_id: client.value.trim() || null,
     });
     label.value = client.value = "";
@@ -78,7 +78,7 @@ async function listPanel(place) {
   const list = h("div");
   const total = h("span", { class: "beside" });
   async function load() {
-    const found = await call("public", "tokens", "list_tokens", { workspace: place.id });
+    const found = await call("public", "tokens", "list_tokens", { workspace_id: place.id });
     total.textContent = String(found.length);
     fill(list, table("Tokens", ["For", "May", "Made", "Until", ""], found.map((one) => [
       h("span", {}, one.label || "unnamed", h("div", { class: "small soft" }, `by ${one.made_by}`)),

@@ -58,7 +58,8 @@ const posted = (args) => ({
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(args),
 });
 
-// Call a function of a service; its answer as JSON.
+// Call a function of a service; its answer as JSON. Arguments are names and values, or a list of values where
+// a name is one that URLs use, such as `workspace`.
 export async function call(workspace, service, method, args = {}) {
   return (await ask(servicePath(workspace, service, method), posted(args))).json();
 }

@@ -36,7 +36,7 @@ export async function clientsPanel() {
     const [workspace, client] = address.split("/");
     if (!await confirmed(`Disconnect ${client}?`, "It is refused for a minute.", "Disconnect")) return;
     try {
-      await admin("kickout_client", { workspace, client_id: client });
+      await admin("kickout_client", [workspace, client]);
       announce("Disconnected");
       await look();
     } catch (error) {

@@ -162,7 +162,7 @@ function clientsPanel(place, services) {
   }
   const reload = onceAFrame(() => load().catch(() => {}));
   const removeDead = form(async () => {
-    const { removed_clients: removed = [] } = await manager(place.id, "cleanup", { workspace: place.id });
+    const { removed_clients: removed = [] } = await manager(place.id, "cleanup");
     await load();
     return h("p", { class: "small soft" }, removed.length ? `Removed ${count(removed.length, "client")}.` : "All of them answer.");
   }, h("button", { class: "quiet small" }, "Remove those that do not answer"));

@@ -76,7 +76,7 @@ function endPanel(place) {
   const remove = form(async () => {
     const name = place.record.name || place.id;
     if (!await confirmed(`Delete ${name}?`, "Its services are cut off, and what it keeps is gone for good.", "Delete workspace")) return null;
-    await manager(place.id, "delete_workspace", { workspace: place.id });
+    await manager(place.id, "delete_workspace", [place.id]);
     location.assign(`${base}/`);
     return h("p", {}, "Deleted.");
   }, h("button", { class: "danger" }, "Delete workspace"));
