@@ -5,9 +5,11 @@ from pathlib import Path
 
 from hyphad.web.base import BaseHandler
 
+# Nothing but files of our own; and no script may make markup or code out of text.
 CSP = (
-    "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 

@@ -4,7 +4,7 @@ import { day } from "./format.js";
 import { announce, codeBlock, confirmed, failure, field, fill, form, h, panel, select, table, tag } from "./ui.js";
 
 const LEVELS = { r: "read", rw: "read and write", a: "everything" };
-const PERMISSIONS = [["read", "read: see services, call them"], ["read_write", "read and write: also register services"], ["admin", "everything: also people, tokens, settings"]];
+const PERMISSIONS = [["read", "read"], ["read_write", "read and write"], ["admin", "everything"]];
 const LIFETIMES = [["3600", "one hour"], ["86400", "one day"], ["2592000", "thirty days"], ["31536000", "one year"]];
 
 export async function access(place) {
@@ -69,7 +69,7 @@ function createPanel(place, created) {
   };
   return panel("New token", { class: "padded" },
     form(create, h("div", { class: "fields" },
-      field("What for", label, "for your own list"), field("It may", permission),
+      field("What for", label, "for your own list"), field("It may", permission, "to write is to register services"),
       field("Good for", lifetime), field("Only for the client", client, "any, if left empty")),
     h("p", { class: "act" }, h("button", { class: "main" }, "Create token"))));
 }

@@ -1,4 +1,5 @@
 // A service as MCP clients see it, and how to add it to each of them.
+import { begin } from "./bar.js";
 import { $, codeBlock, fill, h, tabs } from "./ui.js";
 
 const CLIENTS = [
@@ -6,7 +7,7 @@ const CLIENTS = [
   ["VS Code", "vscode"], ["MCP Inspector", "inspector"], ["Other", "other"],
 ];
 
-show();
+if (await begin()) await show();
 
 async function show() {
   const main = $("#main");

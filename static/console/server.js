@@ -63,7 +63,7 @@ async function auditPage() {
   chosen.setAttribute("aria-label", "Which events");
   const detail = (entry) => Object.entries(entry.detail || {}).map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
   const show = (entries) => fill(place, table("Audit log", ["When", "What", "Outcome", "Who", "To whom", "From", "More"], entries.map((entry) => [
-    h("span", { class: "nowrap" }, moment(entry.moment)), entry.event.replaceAll("_", " "),
+    moment(Date.parse(entry.time) / 1000), h("span", { class: "nowrap" }, entry.event.replaceAll("_", " ")),
     tag(entry.outcome, entry.outcome === "ok" ? "" : "bad"), entry.actor, entry.subject, entry.address,
     h("span", { class: "small soft" }, detail(entry)),
   ])));

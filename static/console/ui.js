@@ -181,8 +181,8 @@ export function confirmed(question, consequence, action) {
 // A table in a region that scrolls by itself. Rows are lists of text, numbers or elements.
 export function table(label, columns, rows, empty = "Nothing yet.") {
   if (!rows.length) return h("p", { class: "empty" }, empty);
-  const cell = (value) => h("td", { class: typeof value === "number" ? "number" : null },
-    value instanceof Node ? value : isThere(value) ? String(value) : "");
+  const kind = (value) => (typeof value === "number" ? "number" : /^\d{4}-\d\d-\d\d/.test(value) ? "nowrap" : null);
+  const cell = (value) => h("td", { class: kind(value) }, value instanceof Node ? value : isThere(value) ? String(value) : "");
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
     h("table", {},
       h("thead", {}, h("tr", {}, columns.map((name, at) =>
