@@ -1,13 +1,16 @@
 """OpenAPI 3.1 of a service, made of its record, and a page that shows it offline (MCP-95, MCP-96).
 
 The provider is not asked: what it registered says everything. Nested functions become paths with
-dots; definitions are moved to `components`, where names cannot clash.
+dots; definitions are moved to `components`, where names cannot clash. Whatever a provider says of
+its functions, the document is valid: what is no JSON Schema is left out.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from hyphad.core.parameters import Schema, input_schema, mapped
 from hyphad.core.records import Service
@@ -18,6 +21,14 @@ from hyphad.web.pages import CSP, folder
 
 SCALARS = ("string", "integer", "number", "boolean")
 ERROR = {"$ref": "#/components/responses/Error"}
+LARGE = 64 << 10
+_KINDS: dict[Any, type] = {
+    "string": str,
+    "boolean": bool,
+    "null": type(None),
+    "array": list,
+    "object": dict,
+}
 _REFERENCE = re.compile(r"#/(?:\$defs|definitions)/([^/]+)")
 _NAME = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -39,20 +50,18 @@ class Document(ServiceCall):
 
     async def _show(self, workspace: str, service_part: str) -> None:
         _, service = await self.find(workspace, service_part)
-        own = service.record["service_schema"] or {}
-        if self.key in own:
+        if self.key in dict(functions(service.record["service_schema"] or {})):
             await super().get(workspace, service_part, self.key)
             return
         if not self.parts.settings.enable_openapi:
             raise Refusal(
                 404, f"{self.key} not found.", "OpenAPI is switched off (enable_openapi)."
             )
-        self.present(workspace, service_part, service)
+        await self.present(workspace, service_part, service)
 
-    def present(self, workspace: str, service_part: str, service: Service) -> None:
+    async def present(self, workspace: str, service_part: str, service: Service) -> None:
         base = str(self.parts.info["public_base_url"])
-        document = describe(service, f"{base}/{workspace}/services/{service_part}")
-        body = to_json(document).encode()
+        body = await self._document(service, f"{base}/{workspace}/services/{service_part}")
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         self.set_header("ETag", etag)
         if self.request.headers.get("If-None-Match") == etag:
@@ -62,6 +71,15 @@ class Document(ServiceCall):
         self.set_header("Content-Type", "application/json")
         self.send(body)
 
+    @staticmethod
+    async def _document(service: Service, url: str) -> bytes:
+        """What takes long does not hold up others."""
+
+        def made() -> bytes:
+            return to_json(describe(service, url)).encode()
+
+        return made() if service.size < LARGE else await asyncio.to_thread(made)
+
 
 class DocumentPage(Document):
     """`.../docs`: the same for people, without anything from the internet."""
@@ -69,7 +87,7 @@ class DocumentPage(Document):
     kind = "page"
     key = "docs"
 
-    def present(self, workspace: str, service_part: str, service: Service) -> None:
+    async def present(self, workspace: str, service_part: str, service: Service) -> None:
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", CSP)
         self.set_header("Referrer-Policy", "same-origin")
@@ -83,7 +101,7 @@ def describe(service: Service, url: str) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     for path, function in functions(record["service_schema"] or {}):
-        paths[f"/{path}"] = _operations(path, function, schemas)
+        paths[f"/{quote(path)}"] = _operations(path, function, schemas)
     config = record.get("config") or {}
     texts = (record.get("description"), record.get("docs"))
     public = config.get("visibility") == "public"
@@ -121,7 +139,10 @@ def _operations(path: str, function: dict[str, Any], schemas: dict[str, Any]) ->
     known = isinstance(function.get("parameters"), dict)
     shape = input_schema(function)
     name = f"{_NAME.sub('_', path)}_args"
-    schemas[name] = _moved(shape, name, schemas)
+    moved: dict[str, Any] = {}
+    moved[name] = _moved(shape, name, moved)
+    schemas.update(sound(moved))
+    shape = schemas[name]
     text = function.get("description")
     text = text if isinstance(text, str) else ""
     about = {"summary": text.strip().partition("\n")[0], "description": text}
@@ -136,11 +157,10 @@ def _operations(path: str, function: dict[str, Any], schemas: dict[str, Any]) ->
     }
     operation = {**about, "operationId": path, "requestBody": body, "responses": responses}
     operations: dict[str, Any] = {"post": operation}
-    if known and all(_is_scalar(schema) for schema in shape["properties"].values()):
+    properties = shape.get("properties", {})
+    if known and all(_is_scalar(schema) for schema in properties.values()):
         needed = shape.get("required", [])
-        parameters = [
-            _parameter(key, schema, key in needed) for key, schema in shape["properties"].items()
-        ]
+        parameters = [_parameter(key, schema, key in needed) for key, schema in properties.items()]
         operations["get"] = {
             **about,
             "operationId": f"{path}_get",
@@ -181,6 +201,51 @@ def _moved(schema: Any, name: str, schemas: dict[str, Any]) -> Any:
         target = f"{name}.{_NAME.sub('_', found[1])}" if found else name
         made["$ref"] = f"#/components/schemas/{target}"
     return made
+
+
+def sound(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schemas without references to nowhere and wrong defaults; open ones for what is none."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    known = {f"#/components/schemas/{name}" for name in schemas}
+    made = {}
+    for name, schema in schemas.items():
+        tidy = _tidied(schema, known)
+        try:
+            Draft202012Validator.check_schema(tidy)
+        except (SchemaError, RecursionError):
+            tidy = {"type": "object"}
+        made[name] = tidy
+    return made
+
+
+def _tidied(schema: Any, known: set[str]) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    made = mapped(schema, lambda inner: _tidied(inner, known))
+    if "$ref" in made and made["$ref"] not in known:
+        del made["$ref"]
+    if "default" in made and not _fits(made["default"], made):
+        del made["default"]
+    return made
+
+
+def _fits(value: Any, schema: Schema) -> bool:
+    """Whether a default is one of the kinds of value that the schema allows."""
+    allowed = schema.get("enum")
+    if isinstance(allowed, list) and value not in allowed:
+        return False
+    kinds = schema.get("type")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return not isinstance(kinds, list) or any(_is_kind(value, kind) for kind in kinds)
+
+
+def _is_kind(value: Any, kind: Any) -> bool:
+    if kind in ("integer", "number"):
+        number = int if kind == "integer" else int | float
+        return isinstance(value, number) and not isinstance(value, bool)
+    return kind in _KINDS and isinstance(value, _KINDS[kind])
 
 
 def _error_response() -> dict[str, Any]:
