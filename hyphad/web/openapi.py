@@ -18,17 +18,12 @@ from hyphad.web.base import to_json
 from hyphad.web.calls import ServiceCall
 from hyphad.web.failures import Refusal
 from hyphad.web.pages import CSP, folder
+from hyphad.web.validation import Checker
 
 SCALARS = ("string", "integer", "number", "boolean")
 ERROR = {"$ref": "#/components/responses/Error"}
 LARGE = 64 << 10
-_KINDS: dict[Any, type] = {
-    "string": str,
-    "boolean": bool,
-    "null": type(None),
-    "array": list,
-    "object": dict,
-}
+_UNSURE = ("$ref", "$dynamicRef", "pattern", "patternProperties", "format")
 _REFERENCE = re.compile(r"#/(?:\$defs|definitions)/([^/]+)")
 _NAME = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -232,20 +227,12 @@ def _tidied(schema: Any, known: set[str]) -> Any:
 
 
 def _fits(value: Any, schema: Schema) -> bool:
-    """Whether a default is one of the kinds of value that the schema allows."""
-    allowed = schema.get("enum")
-    if isinstance(allowed, list) and value not in allowed:
+    """Whether a default is surely one of the values that the schema allows."""
+    rest = {key: item for key, item in schema.items() if key != "default"}
+    text = to_json(rest)
+    if any(f'"{word}"' in text for word in _UNSURE):
         return False
-    kinds = schema.get("type")
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    return not isinstance(kinds, list) or any(_is_kind(value, kind) for kind in kinds)
-
-
-def _is_kind(value: Any, kind: Any) -> bool:
-    if kind in ("integer", "number"):
-        number = int if kind == "integer" else int | float
-        return isinstance(value, number) and not isinstance(value, bool)
-    return kind in _KINDS and isinstance(value, _KINDS[kind])
+    return Checker(rest).flaw(value) is None
 
 
 def _error_response() -> dict[str, Any]:

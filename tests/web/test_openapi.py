@@ -177,7 +177,7 @@ def test_any_parameters_make_a_valid_document(parameters: dict[str, Any]) -> Non
 def test_the_page_needs_nothing_from_elsewhere(hub: Hyphad, ws: str) -> None:  # MCP-96, HTTP-89
     status, data, headers = hub.request(f"{ws}/services/t/docs")
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "script-src 'self'" in headers["content-security-policy"]
     page = data.decode()
     assert "http://" not in page
     assert "https://" not in page
