@@ -29,10 +29,20 @@ _STEP = 1 << 20
 
 @dataclass(slots=True)
 class Arguments:
-    """What a function is called with. `listed` tells that the body was no map (HTTP-45)."""
+    """What a function is called with. `listed` tells that the body was no map (HTTP-45).
+
+    `reserved` holds what has the name of a part of the URL, and is not passed on (HTTP-41).
+    """
 
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+    reserved: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def named(cls, values: dict[str, Any]) -> "Arguments":
+        """Keyword arguments, those that are reserved apart."""
+        reserved = {name: values.pop(name) for name in RESERVED if name in values}
+        return cls(kwargs=values, reserved=reserved)
 
     @property
     def listed(self) -> bool:
@@ -46,11 +56,11 @@ class Arguments:
 
 def from_query(request: HTTPServerRequest) -> Arguments:
     """Keyword arguments from the query; the last of several values counts (HTTP-42)."""
-    kwargs = {}
-    for name, given in request.query_arguments.items():
-        if name not in RESERVED:
-            kwargs[name] = query_value(_text(given[-1], "utf-8"))
-    return Arguments(kwargs=_checked(kwargs, b"_rtype" in request.query.encode()))
+    kwargs = {
+        name: query_value(_text(given[-1], "utf-8"))
+        for name, given in request.query_arguments.items()
+    }
+    return Arguments.named(_checked(kwargs, b"_rtype" in request.query.encode()))
 
 
 def query_value(text: str) -> Any:
@@ -84,7 +94,7 @@ async def from_body(request: HTTPServerRequest, limit: int) -> Arguments:
         value = _json(_text(body, _charset(request)))
         return _arguments(value, b"_rtype" in body or b"\\u" in body)
     if kind in FORM_TYPES:
-        return Arguments(kwargs=_form(request))
+        return Arguments.named(_form(request))
     raise Refusal(
         415,
         "Invalid content-type (supported types: application/msgpack, application/json, text/plain)",
@@ -95,7 +105,7 @@ async def from_body(request: HTTPServerRequest, limit: int) -> Arguments:
 def _arguments(value: Any, suspicious: bool) -> Arguments:
     value = _checked(value, suspicious)
     if isinstance(value, dict):
-        return Arguments(kwargs={k: v for k, v in value.items() if k not in RESERVED})
+        return Arguments.named(value)
     return Arguments(args=value if isinstance(value, list) else [value])
 
 
@@ -107,7 +117,7 @@ def _form(request: HTTPServerRequest) -> dict[str, Any]:
         for name, given in request.body_arguments.items()
     }
     kwargs.update({name: files[-1].body for name, files in request.files.items() if files})
-    return {name: value for name, value in kwargs.items() if name not in RESERVED}
+    return kwargs
 
 
 def _json(text: str) -> Any:

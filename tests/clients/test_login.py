@@ -239,7 +239,7 @@ async def test_a_revoked_token_ends_its_connections(hub: Hyphad, bob: str) -> No
     owner = await RawClient.open(hub.ws_url, token=token_of(hub, "bob@lab.org"))
     live = await RawClient.open(hub.ws_url, "c1", token=token)
     child = await live.call("services.default.generate_token", {"permission": "read"})
-    reader = await RawClient.open(hub.ws_url, token=child)
+    reader = await RawClient.open(hub.ws_url, register=False, token=child)
     await owner.call("services.default.revoke_token", token)
     for gone in (live, reader):
         code, reason = await gone.closed()

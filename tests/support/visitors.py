@@ -8,6 +8,7 @@ ann.log_in("ann@lab.org")
 import re
 import subprocess
 import sys
+import time
 from html import unescape
 from http.cookies import SimpleCookie
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from running import Hyphad
 
 PASSWORD = "seven blue benches"
+NEWS = "reloaded what='accounts and revocations'"
 HOME = "/public/apps/hypha-login/"
 
 
@@ -40,11 +42,16 @@ def command(hyphad: Hyphad, *words: str, given: str = "") -> tuple[int, str, str
 
 def add_user(hyphad: Hyphad, email: str, *, admin: bool = False, password: str = PASSWORD) -> str:
     """An account made on the command line; its id. A running daemon knows it by then."""
+    known = hyphad.log.count(NEWS)
     words = ["user", "add", email, "--password-stdin", *(["--admin"] if admin else [])]
     code, out, errors = command(hyphad, *words, given=f"{password}\n")
     assert code == 0, errors
     found = re.search(r"\(([\w-]+)\)", out)
     assert found is not None, out
+    end = time.monotonic() + 20
+    while hyphad.process is not None and hyphad.log.count(NEWS) <= known:
+        assert time.monotonic() < end, "the daemon does not notice the new account"
+        time.sleep(0.2)
     return found[1]
 
 
