@@ -24,6 +24,7 @@ MAX_CONTAINERS = 1 << 20
 RESERVED = frozenset(("type", "from", "to", "ws", "user", "ctx", "method", "session", "parent"))
 
 Buffer = bytes | memoryview
+_NESTED = frozenset((dict, list))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BROKEN = (ValueError, TypeError, msgpack.UnpackException, RecursionError)
 
@@ -159,7 +160,7 @@ def _check_header(header: Any) -> None:
     if not isinstance(header, dict):
         raise ValueError("header is not a map")
     for value in header.values():
-        if isinstance(value, dict | list) and not _is_shallow(value, MAX_DEPTH - 1):
+        if type(value) in _NESTED and not _is_shallow(value, MAX_DEPTH - 1):
             raise ValueError("nested too deeply")
 
 
@@ -181,11 +182,12 @@ def _extra_is_clean(unpacker: Any) -> bool:
     count = unpacker.read_map_header()
     if count > MAX_KEYS:
         return False
+    unpack, skip = unpacker.unpack, unpacker.skip
     for _ in range(count):
-        key = unpacker.unpack()
-        if not isinstance(key, str) or key in RESERVED:
+        key = unpack()
+        if type(key) is not str or key in RESERVED:
             return False
-        unpacker.skip()
+        skip()
     return True
 
 
