@@ -71,7 +71,8 @@ FAMILY = Family(
     (
         Measure("register", "register a service, hypha-rpc: CPU", "ms", MS, target=0.15, goal=0.06),
         Measure("raw register", "register a service, raw socket: CPU", "ms", MS),
-        Measure("list", "list 100 services, hypha-rpc: time", "ms", MS, target=0.25),
+        # Most of this one is the client, unpacking; so only the next one has a target.
+        Measure("list", "list 100 services, hypha-rpc: time", "ms", MS),
         Measure("raw list", "list 100 services, raw socket: time", "ms", MS, target=0.25),
         Measure("raw list cpu", "list 100 services: CPU", "ms", MS),
     ),
