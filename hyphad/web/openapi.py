@@ -219,7 +219,8 @@ def _tidied(schema: Any, known: set[str]) -> Any:
     if not isinstance(schema, dict):
         return schema
     made = mapped(schema, lambda inner: _tidied(inner, known))
-    if "$ref" in made and made["$ref"] not in known:
+    reference = made.get("$ref")
+    if "$ref" in made and not (isinstance(reference, str) and reference in known):
         del made["$ref"]
     if "default" in made and not _fits(made["default"], made):
         del made["default"]
