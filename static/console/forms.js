@@ -94,11 +94,11 @@ function objectFields(shape, root, depth) {
 }
 
 // What is said beside the name of a parameter.
-function hintOf(shape, required, kind) {
+function hintOf(name, shape, required, kind) {
   const range = [shape.minimum ?? shape.exclusiveMinimum, shape.maximum ?? shape.exclusiveMaximum];
   const bounds = range[0] !== undefined && range[1] !== undefined ? `${range[0]} to ${range[1]}`
     : range[0] !== undefined ? `at least ${range[0]}` : range[1] !== undefined ? `at most ${range[1]}` : "";
-  return [shape.description !== shape.title && shape.description, [kind, bounds].filter(Boolean).join(" "), required && "required"]
+  return [![shape.title, name].includes(shape.description) && shape.description, [kind, bounds].filter(Boolean).join(" "), required && "required"]
     .filter(Boolean).join(" · ");
 }
 
@@ -113,7 +113,7 @@ function control(name, shape, required, root, depth) {
     if (value === undefined && required) throw new BadInput(`${path} is required`, one.input);
     return value;
   };
-  const element = field(name, one.input, hintOf(shape, required, one.kind));
+  const element = field(name, one.input, hintOf(name, shape, required, one.kind));
   if (one.input.tagName === "TEXTAREA") element.classList.add("broad");
   return { element, read };
 }
@@ -133,7 +133,7 @@ function group(name, shape, required, root, depth) {
   } });
   body.hidden = !given;
   const element = h("fieldset", { class: given ? "broad" : "" },
-    h("legend", {}, box, box ? h("label", { for: id }, name) : name, " ", h("span", { class: "hint" }, hintOf(shape, required, ""))),
+    h("legend", {}, box, box ? h("label", { for: id }, name) : name, " ", h("span", { class: "hint" }, hintOf(name, shape, required, ""))),
     body);
   return { element, read: (path) => (given ? fields.read(path) : undefined) };
 }
@@ -165,7 +165,7 @@ function list(name, shape, required, root) {
   } }, `Add an item`);
   more.setAttribute("aria-label", `Add an item to ${name}`);
   const element = h("fieldset", {},
-    h("legend", {}, name, " ", h("span", { class: "hint" }, hintOf(shape, required, `list of ${items.type || "choices"}`))),
+    h("legend", {}, name, " ", h("span", { class: "hint" }, hintOf(name, shape, required, `list of ${items.type || "choices"}`))),
     lines, more);
   const initial = Array.isArray(shape.default) ? shape.default : [];
   initial.forEach((value) => add(value));

@@ -26,7 +26,7 @@ export function asArray(value) {
 
 // {width, height, depth, values} of an array or of nested lists that can be seen as a picture.
 export function asPicture(value) {
-  const array = value.values ? value : fromLists(value);
+  const array = ArrayBuffer.isView(value.values) ? value : fromLists(value);
   if (!array) return null;
   const [height, width, depth = 1] = array.shape;
   const flat = array.shape.length === 2 || (array.shape.length === 3 && [1, 3, 4].includes(depth));
