@@ -19,18 +19,19 @@ function keep(look) {
 
 // Those for whom most is waiting stand first: they are the ones that do not keep up.
 export async function clientsPanel() {
-  const place = h("div");
+  const place = h("div", { tabindex: "-1" });
   const said = h("span", { class: "beside" });
   async function look() {
     const found = await admin("list_connections", { limit: SHOWN });
     const slow = found.filter((client) => client.queued_bytes > 0).length;
     said.textContent = slow ? `${slow} do not keep up` : "all keep up";
-    if (place.contains(document.activeElement)) return;
+    const focused = place.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
     fill(place, table("Clients", ["Client", "User", "From", "Since", "Messages in", "Messages out", "Waiting", ""], found.map((client) => [
       h("code", { class: "small" }, client.client), client.user, client.remote, ago(Date.now() / 1000 - client.connected_at),
       client.frames_in, client.frames_out, h("span", { class: client.queued_bytes ? "bad" : "soft" }, size(client.queued_bytes)),
       h("button", { type: "button", class: "quiet small danger", "aria-label": `Disconnect ${client.client}`, onclick: () => disconnect(client.client) }, "Disconnect"),
     ]), "Nobody is connected."));
+    if (focused) (place.querySelector(`[aria-label="${CSS.escape(focused)}"]`) || place).focus();
   }
   async function disconnect(address) {
     const [workspace, client] = address.split("/");
@@ -61,6 +62,7 @@ export async function logPanel() {
   }
   const change = form(async () => {
     await admin("set_log_level", { level: level.value });
+    await look();
     announce("Changed");
     return h("p", { class: "small soft" }, "In force until the next start or reload.");
   }, h("div", { class: "row" }, h("span", { class: "small soft" }, "Log level"), level, h("button", { class: "small" }, "Set")));
