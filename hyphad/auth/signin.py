@@ -114,6 +114,7 @@ class SignIn:
         account = await self.accounts.create(
             email, name, password, ("admin", "user"), first_admin=True, by=by
         )
+        account = await self._note_login(account, password)
         self.setup.clear()
         self._audit("setup", by=by.or_else(account.id), subject=account.id)
         return account

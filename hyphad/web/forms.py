@@ -8,6 +8,8 @@ signed in, so that a click cannot be stolen (AUTH-84).
 import hmac
 import secrets
 import time
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -20,7 +22,7 @@ from hyphad.auth.signin import SignIn
 from hyphad.core.errors import Fault
 from hyphad.store.accounts import Account
 from hyphad.web.base import BaseHandler
-from hyphad.web.identity import COOKIE, origin_of
+from hyphad.web.identity import COOKIE, Identity, cookie_token, origin_of
 
 HOME = "/public/apps/hypha-login/"
 FORM_COOKIE = "hyphad_form"
@@ -85,11 +87,24 @@ class FormHandler(BaseHandler):
         """Who is signed in with the cookie of this page; nobody inside a frame."""
         if self.embedded:
             return None
-        identity = self.identity
+        identity = self._who
         if not identity.from_cookie or identity.user.parent is not None:
             return None
         found = self.signin.accounts.table.get(identity.user.id)
         return found if found is not None and found.is_active else None
+
+    @cached_property
+    def _who(self) -> Identity:
+        """The identity of the cookie. A form whose origin the browser keeps to itself is proved
+        by its token alone (D-4), so that its cookie must count, and counts for nothing else."""
+        token = cookie_token(self.request)
+        if token is None or self.request.headers.get("Origin") != "null":
+            return self.identity
+        try:
+            found = self.parts.identities.of_token(token)
+        except Fault:
+            return self.identity
+        return replace(found, from_cookie=True)
 
     @property
     def by(self) -> By:
@@ -99,7 +114,7 @@ class FormHandler(BaseHandler):
     @property
     def session_id(self) -> str:
         """The id of the token in the cookie."""
-        credential = self.identity.credential
+        credential = self._who.credential
         return credential.keys[0] if credential is not None and credential.keys else ""
 
     # forms
@@ -109,7 +124,13 @@ class FormHandler(BaseHandler):
         return self.get_argument(name, "", strip)
 
     def form_token(self) -> str:
-        """The hidden field of every form."""
+        """The hidden field of every form.
+
+        A frame of another site keeps no cookies. Nobody is signed in there, so its forms can only
+        do what anybody can do who has the key of a login session.
+        """
+        if self.embedded:
+            return self._frame_seal()
         cookie = self.get_cookie(FORM_COOKIE) or ""
         if len(cookie) != 32:
             cookie = secrets.token_hex(16)
@@ -124,14 +145,19 @@ class FormHandler(BaseHandler):
             return False
         if headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
             return False
-        cookie = self.get_cookie(FORM_COOKIE) or ""
         given = self.get_body_argument("csrf", "")
+        if self.embedded:
+            return hmac.compare_digest(given.encode(), self._frame_seal().encode())
+        cookie = self.get_cookie(FORM_COOKIE) or ""
         return bool(cookie) and hmac.compare_digest(given.encode(), self._seal(cookie).encode())
 
     def _seal(self, cookie: str) -> str:
         account = self.account
         who = f"{account.id} {self.session_id}" if account is not None else ""
         return self.parts.authenticator.tokens.seal(f"form {cookie} {who}")
+
+    def _frame_seal(self) -> str:
+        return self.parts.authenticator.tokens.seal(f"frame {self.field('key')}")
 
     # answers
 
