@@ -8,6 +8,9 @@ const MAX_EVENTS = 200;
 // What happened is kept while one looks at another page of the workspace.
 const history = [];
 
+// As people sort: small letters beside capital ones, 9 before 10.
+const order = new Intl.Collator(undefined, { numeric: true }).compare;
+
 const localId = (id) => String(id || "").split("/").pop();
 
 export async function overview(place) {
@@ -75,7 +78,7 @@ function servicesPanel(place) {
     known.set(id, { ...service, words: wordsOf(id, service) });
   }
   function draw() {
-    const sorted = [...known].sort(([a, one], [b, other]) => nameOf(a, one).localeCompare(nameOf(b, other)) || a.localeCompare(b));
+    const sorted = [...known].sort(([a, one], [b, other]) => order(nameOf(a, one), nameOf(b, other)) || order(a, b));
     rows.show(sorted);
     filter();
   }

@@ -4,7 +4,7 @@ import { argumentsForm } from "./forms.js";
 import { count, size } from "./format.js";
 import { sameCall } from "./snippets.js";
 import { announce, codeBlock, copyButton, failure, fill, h, panel, tabs, tag } from "./ui.js";
-import { render } from "./value.js";
+import { render, renderItem } from "./value.js";
 
 const MAX_ITEMS = 500;
 const MANY = 12;
@@ -115,7 +115,7 @@ function functionDetail(target, method, schema) {
   const fields = argumentsForm(schema.parameters, () => code.show(fields.read, result.streams));
   const run = h("button", { type: "submit", class: "main" }, "Call");
   const stop = h("button", { type: "button", class: "danger", hidden: true }, "Stop");
-  const asJson = fields.onlyJson ? null : h("button", { type: "button", class: "quiet small", "aria-pressed": "false", onclick: () => {
+  const asJson = fields.onlyJson || fields.empty ? null : h("button", { type: "button", class: "quiet small", "aria-pressed": "false", onclick: () => {
     const on = asJson.getAttribute("aria-pressed") !== "true";
     asJson.setAttribute("aria-pressed", on);
     fields.switchTo(on);
@@ -200,7 +200,7 @@ function resultPanel() {
         number += 1;
         if (list.children.length >= MAX_ITEMS) list.firstChild.remove();
         const failed = item && item.error !== undefined && item.traceback !== undefined;
-        list.append(h("li", { value: number }, failed ? failure(new Error(item.traceback)) : render(item)));
+        list.append(h("li", { value: number }, failed ? failure(new Error(item.traceback)) : renderItem(item)));
         list.scrollTop = list.scrollHeight;
         say("in");
       }

@@ -1,5 +1,6 @@
 // What a workspace keeps: environment variables, how much of its limits it uses, and its end.
 import { base, call, get, manager, segment } from "./api.js";
+import { homeOf } from "./bar.js";
 import { announce, confirmed, failure, field, fill, form, h, panel, table } from "./ui.js";
 
 const ROOT = "ws-user-root";
@@ -72,13 +73,17 @@ async function usePanel(place) {
   return panel("In use", { class: "list" }, table("In use", ["What", "Now", "At most"], rows));
 }
 
+// One's own workspace is never gone; it can be emptied.
 function endPanel(place) {
+  const home = place.id === homeOf(place.user);
+  const action = home ? "Empty workspace" : "Delete workspace";
   const remove = form(async () => {
     const name = place.record.name || place.id;
-    if (!await confirmed(`Delete ${name}?`, "Its services are cut off, and what it keeps is gone for good.", "Delete workspace")) return null;
+    if (!await confirmed(`${home ? "Empty" : "Delete"} ${name}?`, "What it keeps is gone for good.", action)) return null;
     await manager(place.id, "delete_workspace", [place.id]);
     location.assign(`${base}/`);
     return h("p", {}, "Deleted.");
-  }, h("button", { class: "danger" }, "Delete workspace"));
-  return panel("The end", { class: "padded" }, h("p", { class: "soft" }, "There is no way back from here."), remove);
+  }, h("button", { class: "danger" }, action));
+  return panel(home ? "Start over" : "Delete this workspace", { class: "padded" },
+    h("p", { class: "soft" }, `${home ? "Removes its variables and everything else it keeps." : "Cuts off its services and removes everything it keeps."} There is no way back.`), remove);
 }

@@ -6,11 +6,21 @@ import { copyButton, h, tabs } from "./ui.js";
 const MAX_CHILDREN = 500;
 const MAX_ROWS = 1000;
 const MAX_TEXT = 200_000;
+const MAX_LINE = 400;
 
 export function render(value) {
   const views = viewsOf(value);
   if (views.length === 1) return views[0][1]();
   return tabs("View of the result", views);
+}
+
+// One of many: the first view that fits, and what is small in one line.
+export function renderItem(value) {
+  if (value !== null && typeof value === "object" && !asArray(value) && !(value instanceof Uint8Array) && !asPicture(value)) {
+    const text = jsonOf(value, 0);
+    if (text.length <= MAX_LINE) return h("code", {}, text);
+  }
+  return viewsOf(value)[0][1]();
 }
 
 function viewsOf(value) {
@@ -56,13 +66,12 @@ function pre(text, label) {
       copyButton(text)));
 }
 
-function jsonText(value) {
-  const text = JSON.stringify(value, (key, item) => {
-    if (item instanceof Uint8Array) return `<${size(item.length)} of bytes>`;
-    return typeof item === "bigint" ? item.toString() : item;
-  }, 2);
-  return pre(text, "Result as JSON");
-}
+const jsonText = (value) => pre(jsonOf(value, 2), "Result as JSON");
+
+const jsonOf = (value, indent) => JSON.stringify(value, (key, item) => {
+  if (item instanceof Uint8Array) return `<${size(item.length)} of bytes>`;
+  return typeof item === "bigint" ? item.toString() : item;
+}, indent);
 
 const isScalar = (cell) => cell === null || typeof cell !== "object" || cell instanceof Date;
 
@@ -88,7 +97,8 @@ function grid(label, head, rows) {
 
 function rowsTable(rows) {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const head = h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name))));
+  const kind = (name) => (rows.every((row) => typeof row[name] === "number") ? "number" : null);
+  const head = h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col", class: kind(name) }, name))));
   return grid("Result as a table", head, rows.map((row) => columns.map((name) => row[name])));
 }
 
@@ -107,12 +117,17 @@ function branch(key, item) {
   const array = asArray(item);
   if (isScalar(item)) return h("span", {}, name, ": ", h("span", { class: typeof item }, shown(item)));
   if (item instanceof Uint8Array && !array) return h("span", {}, name, ": ", bytesLine(item));
-  const extent = array ? describe(array) : Array.isArray(item) ? `list of ${item.length}` : `map of ${Object.keys(item).length}`;
+  const extent = array ? describe(array) : extentOf(item);
   const details = h("details", {}, h("summary", {}, name, " ", h("span", { class: "soft" }, extent)));
   details.addEventListener("toggle", () => {
     if (details.open && details.children.length === 1) details.append(array ? render(item) : tree(item));
   });
   return details;
+}
+
+function extentOf(item) {
+  const length = Array.isArray(item) ? item.length : Object.keys(item).length;
+  return `${length ? "" : "empty "}${Array.isArray(item) ? "list" : "map"}${length ? ` of ${length}` : ""}`;
 }
 
 // Arrays, as numpy has them.
