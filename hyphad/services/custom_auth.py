@@ -54,7 +54,8 @@ class CustomAuth:
                 raise Invalid(f"register_auth_service: {name} must be a function")
         config = {**(service.get("config") or {}), "visibility": "public"}
         own = service_from_python(
-            {"name": self._default.name, **service, **members, "id": NAME, "config": config}
+            {"name": self._default.name, **service, **members, "id": NAME, "config": config},
+            self._publisher.deputy,
         )
         own.type = "functions"
         own.members = {**self._default.members, **own.members}

@@ -21,13 +21,13 @@ class Publisher:
     """Offers services of the server's own client in a workspace (WS-64)."""
 
     def __init__(self, deputy: Peer, registry: Registry) -> None:
-        self._deputy = deputy
+        self.deputy = deputy
         self._registry = registry
 
     def publish(self, workspace: str, service: LocalService) -> Service:
         """Serve it, and enter its record; replaces what has that id."""
-        self._deputy.serve(workspace, service)
-        caller = Caller(root_user(workspace), workspace, self._deputy.client_id)
+        self.deputy.serve(workspace, service)
+        caller = Caller(root_user(workspace), workspace, self.deputy.client_id)
         self._present(caller)
         record = self._record(caller, service)
         self._registry.put(record)
@@ -35,11 +35,11 @@ class Publisher:
 
     def withdraw(self, workspace: str, service_id: str) -> bool:
         """Stop offering it; False if there was none."""
-        self._registry.remove(f"{workspace}/{self._deputy.client_id}:{service_id}")
-        return self._deputy.withdraw(workspace, service_id)
+        self._registry.remove(f"{workspace}/{self.deputy.client_id}:{service_id}")
+        return self.deputy.withdraw(workspace, service_id)
 
     def _present(self, caller: Caller) -> None:
-        builtin = self._deputy.service(caller.workspace, "built-in")
+        builtin = self.deputy.service(caller.workspace, "built-in")
         assert builtin is not None
         if self._registry.get(f"{caller.address}:built-in") is None:
             self._registry.put(self._record(caller, builtin))

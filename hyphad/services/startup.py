@@ -22,7 +22,7 @@ from hyphad.core.records import Caller
 from hyphad.services.custom_auth import CustomAuth
 from hyphad.services.manager import Publisher
 from hyphad.services.mcp_outbound import McpServers
-from hyphad.services.python import service_from_python
+from hyphad.services.python import Attributes, service_from_python, to_python
 from hyphad.wire import frame
 from hyphad.wire.local import LocalFunction
 from hyphad.wire.peer import Peer
@@ -31,19 +31,6 @@ from hyphad.wire.router import Router
 
 class StartupFailed(Exception):
     """A startup function could not be loaded or failed; the text says which and why."""
-
-
-class Attributes(dict[str, Any]):
-    """A dict whose keys are attributes too, like the service objects of the clients."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
 
 
 def attributes(value: Any) -> Any:
@@ -139,7 +126,7 @@ class ServerApi:
         self, api: dict[str, Any], config: dict[str, Any] | None = None, **options: Any
     ) -> Attributes:
         """Offer callables as a public service of `public`; returns its record."""
-        record = self._publisher.publish("public", service_from_python(api))
+        record = self._publisher.publish("public", service_from_python(api, self._deputy))
         return Attributes(attributes(record.record))
 
     async def add_mcp_server(self, name: str, **entry: Any) -> str:
@@ -156,14 +143,7 @@ class ServerApi:
         """A service of any client, its functions ready to be awaited."""
         get = self.__getattr__("get_service")
         api = await get(service_id, {**(config or {}), **options})
-        return self._callable(api, str(api["id"]).partition(":")[0])
-
-    def _callable(self, value: Any, provider: str) -> Any:
-        if isinstance(value, dict) and value.get("_rtype") == "method":
-            return self._deputy.function(value, provider, self._caller)
-        if isinstance(value, dict):
-            return Attributes({key: self._callable(item, provider) for key, item in value.items()})
-        return value
+        return to_python(api, self._deputy, str(api["id"]).partition(":")[0], self._caller)
 
     # events
 

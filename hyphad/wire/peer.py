@@ -288,13 +288,15 @@ class Peer:
         kwargs: dict[str, Any] | None = None,
         caller: Caller | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        source: str | None = None,
     ) -> Any:
         """Call `method` of the peer `target` (a full id) and await its answer.
 
         With a `caller` the call is made in that user's name from the caller's workspace; without,
-        as the manager. The answer is plain data (see `values`). Raises `PeerGone` at once if the
-        target is not connected, `TimedOut` after `timeout` seconds without a sign of life, and
-        `RemoteError` with what the target rejected with (WIRE-56, WIRE-60).
+        as the manager. A callback takes calls only from the address it was sent to, `source`. The
+        answer is plain data (see `values`). Raises `PeerGone` at once if the target is not
+        connected, `TimedOut` after `timeout` seconds without a sign of life, and `RemoteError`
+        with what the target rejected with (WIRE-56, WIRE-60).
         """
         arguments = [*args, kwargs] if kwargs else list(args)
         extra: dict[str, Any] = {"args": arguments, "promise": "*", "t": timeout / 2}
@@ -303,7 +305,7 @@ class Peer:
         call = self.calls.open(target, timeout)
         fields = {
             "type": "method",
-            "from": self._address_for(caller),
+            "from": source or self._address_for(caller),
             "to": target,
             "method": method,
             "session": call.session,
@@ -318,27 +320,34 @@ class Peer:
         finally:
             call.future.cancel()
 
-    def notify(self, target: str, method: str, caller: Caller | None = None) -> None:
+    def notify(
+        self, target: str, method: str, caller: Caller | None = None, source: str | None = None
+    ) -> None:
         """A call without arguments whose answer nobody awaits."""
-        fields = {"type": "method", "from": self._address_for(caller), "to": target}
+        fields = {"type": "method", "from": source or self._address_for(caller), "to": target}
         self.router.send({**fields, "method": method}, frame.pack({"args": []}), caller)
 
     async def iterate(
-        self, generator: dict[str, Any], origin: str, caller: Caller | None, timeout: float
+        self,
+        generator: dict[str, Any],
+        origin: str,
+        caller: Caller | None,
+        timeout: float,
+        source: str | None = None,
     ) -> AsyncGenerator[Any, None]:
         """The items of a generator that the peer `origin` returned; closes it when left early."""
         target, step = _own_method(generator, origin), str(generator.get("_rmethod"))
         ended = False
         try:
             while True:
-                item = await self.call(target, step, caller=caller, timeout=timeout)
+                item = await self.call(target, step, caller=caller, timeout=timeout, source=source)
                 if values.is_end(item):
                     ended = True
                     return
                 yield item
         finally:
             if not ended and generator.get("_rclose_method"):
-                self.notify(target, str(generator["_rclose_method"]), caller)
+                self.notify(target, str(generator["_rclose_method"]), caller, source)
 
     @contextmanager
     def lend(
@@ -355,14 +364,23 @@ class Peer:
                 self.exports.forget(descriptor["_rmethod"])
 
     def function(
-        self, descriptor: dict[str, Any], origin: str, caller: Caller | None
+        self,
+        descriptor: dict[str, Any],
+        origin: str,
+        caller: Caller | None,
+        source: str | None = None,
     ) -> Callable[..., Awaitable[Any]]:
         """A callable for a method that the peer `origin` handed over and owns (D-10)."""
         target = _own_method(descriptor, origin)
 
         async def remote(*args: Any, **kwargs: Any) -> Any:
             return await self.call(
-                target, str(descriptor["_rmethod"]), *args, kwargs=kwargs, caller=caller
+                target,
+                str(descriptor["_rmethod"]),
+                *args,
+                kwargs=kwargs,
+                caller=caller,
+                source=source,
             )
 
         remote.__name__ = str(descriptor.get("_rname") or "remote")
