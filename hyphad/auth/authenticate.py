@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -96,7 +97,8 @@ class Authenticator:
     async def prepare(self, token: str | None) -> None:
         """Before `credential`, where the operator's own hook may have to be awaited."""
         if token and not self.is_root_token(token):
-            await self.hooks.prepare(token)
+            with suppress(Unauthenticated):
+                await self.hooks.prepare(strip_bearer(token))
 
     async def issue(
         self, user: User, lifetime: float, *, version: int | None, jti: str | None = None
@@ -108,6 +110,8 @@ class Authenticator:
 
     async def derive(self, user: User, lifetime: float, credential: Credential) -> str:
         """A token for the same principal as another one, and ending with that."""
+        if credential.user.expires_at is not None:
+            lifetime = min(lifetime, credential.user.expires_at - time.time())
         if self.hooks.generate is not None:
             return await self.hooks.generated(user, lifetime)
         return self.tokens.mint(user, lifetime, line=credential.family, version=credential.version)
@@ -120,6 +124,7 @@ class Authenticator:
         """Verify a token of any kind. Raises `Unauthenticated`, `Blocked`."""
         if len(token) > MAX_TOKEN + len("Bearer "):
             raise Unauthenticated("Token too long")
+        token = strip_bearer(token)
         if self.is_root_token(token):
             return Credential(root_user("ws-user-root"), workspace="ws-user-root")
         if self.hooks.parse is not None and not self._is_own(token):
@@ -147,8 +152,8 @@ class Authenticator:
 
     def _foreign(self, token: str) -> Credential:
         """A token that only the operator's hook understands (AUTH-91)."""
-        user = self.hooks.parsed(strip_bearer(token))
-        keys = (_hash(strip_bearer(token)),)
+        user = self.hooks.parsed(token)
+        keys = (_hash(token),)
         self._check(keys, user)
         scope = user.scope
         if user.is_admin:
@@ -234,8 +239,11 @@ def child_of(user: User, sub: str, roles: tuple[str, ...], expires_at: float) ->
 
 
 def own_key(claims: Claims, token: str) -> str:
-    """What a revocation of this token is recorded under: its id, or its hash if it has none."""
-    return claims.jti or _hash(token)
+    """What a revocation of this token is recorded under: its id, or its hash if it has none.
+
+    The hash is of what is signed: one signature can be written in several ways.
+    """
+    return claims.jti or _hash(strip_bearer(token).rpartition(".")[0])
 
 
 def revocation_keys(claims: Claims, token: str) -> tuple[str, ...]:

@@ -11,7 +11,12 @@ from hyphad.core.records import Caller, Service, Workspace
 
 FIXED_WORKSPACES = ("public", "ws-user-root", "ws-anonymous")
 # The server's own, which nobody may imitate where they are looked for (AUTH-75).
-RESERVED_SERVICES = {"public/hypha-login", "ws-user-root/admin-utils", "ws-user-root/user-admin"}
+RESERVED_SERVICES = {
+    "public/hypha-login",
+    "public/tokens",
+    "ws-user-root/admin-utils",
+    "ws-user-root/user-admin",
+}
 LOG_IN = "Authentication required"
 # All that a visitor may call who is only there to log in (AUTH-10).
 _LOGIN_METHODS = frozenset(

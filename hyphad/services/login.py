@@ -5,7 +5,6 @@ completes the session inside the daemon; custom pages do it with `report`.
 """
 
 import math
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Annotated, Any
@@ -185,8 +184,6 @@ class LoginService:
         levels = {name: level for name, level in scope.workspaces.items() if name != "*"}
         levels.setdefault(workspace, scope.level(workspace))
         narrowed = user.with_scope(replace(scope, workspaces=levels))
-        if user.expires_at is not None:
-            lifetime = min(lifetime, user.expires_at - time.time())
         return await self._authenticator.derive(narrowed, lifetime, credential)
 
     def _account_of(self, user: User) -> Account | None:

@@ -13,6 +13,7 @@ from tornado.iostream import StreamClosedError
 
 from hyphad import __version__
 from hyphad.core import policy
+from hyphad.core.errors import Fault
 from hyphad.core.events import SYSTEM_EVENTS
 from hyphad.core.identity import Permission
 from hyphad.web.base import BaseHandler
@@ -93,7 +94,7 @@ class EventStream(BaseHandler):
             place = workspace
             events.subscribe(workspace, SYSTEM_EVENTS, reader)
         try:
-            await self._tell(reader)
+            await self._tell(reader, workspace)
         except StreamClosedError:
             pass
         finally:
@@ -102,7 +103,19 @@ class EventStream(BaseHandler):
             else:
                 events.drop(place, reader)
 
-    async def _tell(self, reader: _Reader) -> None:
+    def _is_welcome(self, workspace: str | None) -> bool:
+        """Whether the reader may still read: a stream may outlive a token (AUTH-36)."""
+        credential = self.identity.credential
+        if workspace is None or credential is None:
+            return True
+        if self.parts.authenticator.lapsed(credential) is not None:
+            return False
+        try:
+            return self.caller(workspace).user.scope.level(workspace) >= Permission.READ
+        except Fault:
+            return False
+
+    async def _tell(self, reader: _Reader, workspace: str | None) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")
@@ -117,6 +130,8 @@ class EventStream(BaseHandler):
                 )
                 news.cancel()
                 reader.news.clear()
+                if not self._is_welcome(workspace):
+                    return
                 if not reader.waiting:
                     self.write(": keep-alive\n\n")
                 while reader.waiting:
