@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,7 +55,7 @@ from hyphad.services.token_list import TokenList
 from hyphad.services.tokens import TokenDesk
 from hyphad.services.user_admin import UserAdmin
 from hyphad.services.workspaces import Workspaces
-from hyphad.store import archive
+from hyphad.store import archive, transit
 from hyphad.store.audit import AuditTable
 from hyphad.store.backups import Backups
 from hyphad.store.blocks import Blocks
@@ -78,10 +79,11 @@ from hyphad.web.parts import Parts
 from hyphad.web.routes import application
 from hyphad.web.server import Server
 from hyphad.web.static import BadMount
+from hyphad.wire.away import HeldCall
 from hyphad.wire.chunks import ChunkStore
 from hyphad.wire.link import FlowLimits
 from hyphad.wire.peer import Peer
-from hyphad.wire.router import Router, event_frame
+from hyphad.wire.router import GOING_AWAY, Router, event_frame
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ EXIT_FAILED = 3
 KEPT_MANAGERS = 100
 KEPT_LOG_ENTRIES = 200
 DRAIN_SECONDS = 2.0
+SETTLE_SECONDS, QUIET_SECONDS = 0.5, 0.05
 QUIET_FRAMES = 50
 BACKLOG = 1024
 SOCKET_NAME = "status.sock"
@@ -213,6 +216,10 @@ class Daemon:
                 raise StoreError(f"{error} The newest one: hyphad restore {found[-1]}") from None
             raise
 
+    @property
+    def _transit_file(self) -> Path:
+        return self._data.path / transit.FILE_NAME
+
     async def _close_store(self) -> None:
         await self.database.close()
         self._data.close()
@@ -254,6 +261,8 @@ class Daemon:
         self._build_identity()
         self._build_services()
         self.presence.expect(self._presence_table.all())
+        for to, data, sender, method, session in transit.take(self._transit_file):
+            self.router.away.hold(to, HeldCall(data, sender, method, session))
         loop = asyncio.get_running_loop()
         loop.call_later(settings.reconnect_grace, self._presence_table.drop_unseen)
         self.directory.start()
@@ -651,7 +660,10 @@ class Daemon:
     # the end
 
     async def stop(self) -> None:
-        """Say goodbye to every client, let queues drain for two seconds, close the store."""
+        """Say goodbye to every client, wait two seconds for theirs, close the store.
+
+        What was on its way to clients is kept for the next run, which they will come back to.
+        """
         self.ready = False
         for timer in self._sweeps:
             timer.cancel()
@@ -662,20 +674,39 @@ class Daemon:
             if server is not None:
                 server.stop()
         self._presence_table.close()
+        self.router.stop()
+        await self._settle()
         links = list(self.router.links.values())
         for link in links:
-            link.close(1001, "Server is shutting down")
+            link.close(GOING_AWAY, "Server is shutting down")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                while any(link.transport.queued for link in links if link.alive):
+                while any(link.alive for link in links):
                     await asyncio.sleep(0.02)
-        self.router.away.clear()
+        self._keep_frames()
         if self._http is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._http.close_all_connections()
         await self.mcp_servers.close()
         await self._close_store()
+
+    async def _settle(self) -> None:
+        """A moment for services to answer what they have been asked, while there are answers."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                before = -1
+                while self.router.frames != before:
+                    before = self.router.frames
+                    await asyncio.sleep(QUIET_SECONDS)
+
+    def _keep_frames(self) -> None:
+        frames = [
+            (to, call.data, call.sender, call.method, call.session)
+            for to, call in self.router.unsent()
+        ]
+        if frames:
+            transit.keep(self._transit_file, frames)
 
 
 def _bound(family: int, address: Any) -> socket.socket:

@@ -130,10 +130,13 @@ class Away:
         absent.returned.append(future)
         return future
 
-    def clear(self) -> None:
-        """Give every absent peer up at once (shutdown)."""
-        for address in list(self._absent):
-            self.forget(address)
+    def clear(self) -> list[tuple[str, HeldCall]]:
+        """Expect nobody any longer; what was held, with its target (shutdown)."""
+        absent, self._absent, self.held = list(self._absent.values()), {}, 0
+        for peer in absent:
+            peer.timer.cancel()
+            self._wake(peer)
+        return [(peer.address, call) for peer in absent for call in peer.calls]
 
     def _expire(self, address: str) -> None:
         absent = self._absent.pop(address, None)

@@ -33,6 +33,8 @@ SERVER_TYPES = SYSTEM_EVENTS | {
 # Header fields that say who sends; whatever a client writes there is taken out (WIRE-42).
 FORGED = frozenset(("ctx", "ws", "user"))
 
+GOING_AWAY = 1001
+
 Wait = asyncio.Future[None] | None
 
 
@@ -56,6 +58,7 @@ class Router:
         self.local: dict[str, LocalPeer] = {}
         self.deputy: LocalPeer | None = None
         self.frames = self.rejects = 0
+        self.stopping = False
         self._root = frame.pairs({"user": root_user().to_dict()})
 
     # frames from clients
@@ -63,7 +66,7 @@ class Router:
     def route(self, link: Link, data: bytes) -> Wait:
         """Handle one binary frame; returns what to wait for before reading on, if anything."""
         self.frames += 1
-        if link.close_code is not None or not link.alive:
+        if (link.close_code is not None and not self._says_goodbye(link)) or not link.alive:
             return None
         try:
             header, offset, clean = frame.split(data)
@@ -91,8 +94,9 @@ class Router:
         if to.endswith("/*"):
             return self._broadcast(link, header, head, body)
         target = self.links.get(to)
-        if target is None or (target.waited and self._waits(target, header)):
-            return self._deliver_elsewhere(link, header, head, body)
+        if target is None or not self._takes(target, header):
+            self._deliver_elsewhere(link, header, head, body)
+            return None if target is None else target.drained
         if target.workspace != link.workspace:
             self._note(link, target, header)
         target.send(head, body)
@@ -123,6 +127,12 @@ class Router:
             if verb in ("resolve", "reject"):
                 link.forget_call(target.address, call)
 
+    def _takes(self, target: Link, header: dict[str, Any]) -> bool:
+        """Whether a client that is connected is to get this now."""
+        if target.close_code is not None or (self.stopping and _is_call(header)):
+            return False
+        return not (target.waited and self._waits(target, header))
+
     def _waits(self, target: Link, header: dict[str, Any]) -> bool:
         """Is this for a service that the freshly started target has not registered yet (D-26)?"""
         absent = self.away.get(target.address)
@@ -134,12 +144,14 @@ class Router:
 
     def _deliver_elsewhere(
         self, link: Link, header: dict[str, Any], head: bytes, body: memoryview
-    ) -> Wait:
+    ) -> None:
         to: str = header["to"]
         local = self.local_peer(to)
         if local is not None:
-            local.receive(header, body, link.caller)
-            return None
+            # Clients that are leaving give such calls up when they see the next manager.
+            if link.close_code is None:
+                local.receive(header, body, link.caller)
+            return
         call = HeldCall(
             b"".join((head, body)),
             link.address,
@@ -148,7 +160,6 @@ class Router:
         )
         if not self.away.hold(to, call):
             self._refuse(link, header, f"Target peer {to} is not connected")
-        return None
 
     def _broadcast(self, link: Link, header: dict[str, Any], head: bytes, body: memoryview) -> Wait:
         to: str = header["to"]
@@ -286,6 +297,30 @@ class Router:
         peers = [*self.local.values(), self.deputy]
         return list({id(peer): peer for peer in peers if peer is not None}.values())
 
+    def stop(self) -> None:
+        """From now on keep calls of clients' services for the next run; answers go on (WIRE-106).
+
+        Once connections are being closed everything is kept: each client sends what it has on its
+        way before it answers the close.
+        """
+        self.stopping = True
+        for link in self.links.values():
+            self.away.expect(link.address, link.caller.user.effective_id)
+
+    def unsent(self) -> list[tuple[str, HeldCall]]:
+        """What was kept for clients, each with its target; the server's own calls end here."""
+        kept = []
+        for to, call in self.away.clear():
+            local = self.local_peer(call.sender)
+            if local is None:
+                kept.append((to, call))
+            else:
+                local.peer_gone(to)
+        return kept
+
+    def _says_goodbye(self, link: Link) -> bool:
+        return self.stopping and link.close_code == GOING_AWAY
+
     def service_back(self, client: str, service: str) -> None:
         """A freshly started client has registered a service again: deliver what waited for it."""
         link = self.links.get(client)
@@ -319,6 +354,10 @@ class Router:
             local = self.local_peer(call.sender)
             if local is not None:
                 local.peer_gone(absent.address)
+
+
+def _is_call(header: dict[str, Any]) -> bool:
+    return str(header.get("method", "")).startswith("services.")
 
 
 def identity_fields(caller: Caller) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Hyphad:
         self.flags = flags
         self.env = env or {}
         self.wrapper: list[str] = []  # a command that ends by executing the rest of its arguments
+        self.passed: list[int] = []  # descriptors that it inherits
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.log_file = folder / "hyphad.log"
@@ -57,7 +58,11 @@ class Hyphad:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("HYPHA_", "HYPHAD_"))}
         with self.log_file.open("ab") as out:
             self.process = subprocess.Popen(
-                command, stdout=out, stderr=out, env={**clean, **self.env}
+                command,
+                stdout=out,
+                stderr=out,
+                env={**clean, **self.env},
+                pass_fds=self.passed,
             )
         return self.process
 

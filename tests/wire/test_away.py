@@ -179,14 +179,16 @@ async def test_who_waits_for_a_change_is_woken(given_up):
     assert survives.done()
 
 
-async def test_at_shutdown_everything_is_given_up(given_up):
+async def test_at_shutdown_what_is_held_is_handed_out(given_up):  # WIRE-106
     away = make(given_up)
     held = call()
-    away.expect(PEER, "u")
+    away.expect(PEER, "u", ["x"])
     away.expect(OTHER, "u")
     away.hold(OTHER, held)
-    away.clear()
-    assert given_up == [(PEER, []), (OTHER, [held])]
+    waiting = away.changed(away.get(PEER))
+    assert away.clear() == [(OTHER, held)]
     assert PEER not in away
+    assert away.held == 0
+    assert waiting.done()
     await asyncio.sleep(20)
-    assert len(given_up) == 2
+    assert given_up == []

@@ -775,3 +775,61 @@ async def test_calls_do_not_overtake_those_that_were_held(world):  # WIRE-39, D-
     here.send(sender, call("ws-b/c2", "second"))
     here.router.service_back("ws-b/c2", "x")
     assert [header["session"] for header, _ in received(back)] == ["first", "second"]
+
+
+# the end of a run
+
+
+async def test_while_stopping_calls_are_kept_and_answers_delivered(world):  # WIRE-106, D-26
+    here = world()
+    caller, provider = here.join("ws-a/c1"), here.join("ws-a/c2")
+    here.router.stop()
+    here.send(caller, call("ws-a/c2", "new"))
+    here.send(provider, {"type": "method", "to": "ws-a/c1", "method": "S.resolve"})
+    assert [header["method"] for header, _ in received(caller)] == ["S.resolve"]
+    assert received(provider) == []
+    here.send(caller, call(MANAGER))
+    assert len(here.manager.received) == 1
+    for link in (caller, provider):
+        link.close(1001, "Server is shutting down")
+    here.send(caller, call("ws-a/c2", "late"))
+    here.send(provider, {"type": "method", "to": "ws-a/c1", "method": "S.resolve"})
+    here.send(caller, call(MANAGER))
+    assert len(here.manager.received) == 1, "its answer could not be sent"
+    kept = here.router.unsent()
+    assert [(to, held.session or held.method) for to, held in kept] == [
+        ("ws-a/c1", "S.resolve"),
+        ("ws-a/c2", "new"),
+        ("ws-a/c2", "late"),
+    ]
+    header, _, _ = frame.split(kept[1][1].data)
+    assert header["from"] == "ws-a/c1"
+    assert header["user"] == caller.caller.user.to_dict()
+
+
+async def test_who_was_shut_out_is_not_heard_at_the_end_either(world):  # WIRE-23
+    here = world()
+    kicked = here.join("ws-a/c1")
+    here.join("ws-a/c2")
+    kicked.close(1008, "Token has been revoked")
+    here.router.stop()
+    here.send(kicked, call("ws-a/c2"))
+    assert here.router.unsent() == []
+
+
+async def test_calls_of_the_server_end_with_it(world):
+    here = world()
+    here.join("ws-a/c2")
+    here.router.away.expect("ws-a/c9", "someone")
+    own = {"type": "method", "from": MANAGER, "to": "ws-a/c9", "method": "services.x.f"}
+    assert here.router.send({**own, "session": "m"}, b"", None)
+    assert here.router.unsent() == []
+    assert here.manager.gone == ["ws-a/c9"]
+
+
+async def test_a_call_to_a_client_that_is_being_closed_is_rejected(world):  # WIRE-53
+    here = world()
+    caller, closing = here.join("ws-a/c1"), here.join("ws-a/c2")
+    closing.close(1001, "Slow consumer")
+    here.send(caller, call("ws-a/c2"))
+    assert rejection(caller) == ("ws-a/c2", "S", "Target peer ws-a/c2 is not connected")
