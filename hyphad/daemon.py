@@ -683,6 +683,9 @@ class Daemon:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while any(link.alive for link in links):
                     await asyncio.sleep(0.02)
+        for link in links:
+            if link.alive:
+                link.transport.abort()
         self._keep_frames()
         if self._http is not None:
             with contextlib.suppress(TimeoutError):

@@ -80,6 +80,11 @@ class StreamTransport:
         if self._timer is not None:
             self._leave()
 
+    def abort(self) -> None:
+        """There is no more to a stream's end than its end."""
+        self.closed = True
+        self._changed.set()
+
     # for the stream
 
     async def next(self, patience: float) -> bytes | None:

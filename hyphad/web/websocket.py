@@ -28,10 +28,11 @@ LEGACY_REASON = (
 class SocketTransport:
     """What a link needs of a socket, over Tornado's own WebSocket."""
 
-    __slots__ = ("_handler", "closed", "closing", "link", "queued")
+    __slots__ = ("_handler", "_stream", "closed", "closing", "link", "queued")
 
     def __init__(self, handler: WebSocketHandler) -> None:
         self._handler = handler
+        self._stream = handler.ws_connection.stream if handler.ws_connection else None
         self.queued = 0
         self.closing = self.closed = False
         self.link: Link | None = None
@@ -45,6 +46,11 @@ class SocketTransport:
     def close(self, code: int, reason: str) -> None:
         self.closing = True
         self._handler.close(code, cut_reason(reason))
+
+    def abort(self) -> None:
+        """Cut the connection, with all that it has not taken."""
+        if self._stream is not None:
+            self._stream.close()
 
     def _write(self, data: bytes, binary: bool) -> None:
         if self.closed or self.closing:

@@ -36,6 +36,8 @@ class Transport(Protocol):
 
     def close(self, code: int, reason: str) -> None: ...
 
+    def abort(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class FlowLimits:
