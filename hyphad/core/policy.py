@@ -84,16 +84,15 @@ def rests_on_ownership(user: User, workspace: Workspace, wanted: Permission) -> 
 
 
 def may_administer(user: User, workspace: Workspace) -> bool:
-    """Delete or overwrite: admin by scope, or owner whose token is not held below admin (WS-43).
+    """Delete or overwrite: admin by scope, or first-hand owner who is not held to read (WS-43).
 
-    A read-only or narrower child token never gains from its parent's ownership.
+    A child token never gains from its parent's ownership: who overwrites a workspace may give it
+    other owners, and so take it (AUTH-22, AUTH-125).
     """
     level = user.scope.level(workspace.id)
     if level >= Permission.ADMIN:
         return True
-    if not owns(user, workspace):
-        return False
-    return level >= Permission.READ_WRITE if user.parent else level is not Permission.READ
+    return user.parent is None and owns(user, workspace) and level is not Permission.READ
 
 
 def is_visible(service: Service, caller: Caller) -> bool:

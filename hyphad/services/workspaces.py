@@ -80,6 +80,8 @@ class Workspaces:
             policy.may_overwrite(user, known)
         else:
             policy.may_create(user, wanted.id)
+            if user.parent is not None:
+                policy.require(caller, Permission.READ_WRITE)
             self._check_quota(user)
         if user.effective_id not in wanted.owners:
             wanted.owners.append(user.effective_id)

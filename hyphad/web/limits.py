@@ -133,7 +133,7 @@ class Gate:
                 pass
             else:
                 if identity.credential is not None:
-                    return self._users.take(_user_key(identity.user.id, request), factor)
+                    return self._users.take(_user_key(identity.user.effective_id, request), factor)
         return self._addresses.take(_address_key(remote), factor)
 
 
