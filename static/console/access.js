@@ -17,7 +17,7 @@ export async function access(place) {
 
 // Owners by the record; everybody else by the token that brought them here.
 async function peoplePanel(place) {
-  const clients = await manager(place.id, "list_clients");
+  const clients = await manager(place.id, "list_clients", [place.id]);
   const found = new Map();
   for (const owner of place.record.owners || []) found.set(owner, { who: owner, level: "a", owner: true, clients: 0 });
   for (const { user } of clients) {

@@ -53,7 +53,7 @@ const GAUGES = [
   ["HTTP requests", "/s", rate("hyphad_http_requests_total")],
   ["Calls over HTTP", "/s", rate("hyphad_calls_total")],
   ["Call time", "ms", latency(0.5)],
-  ["Slowest 1 of 100", "ms", latency(0.99)],
+  ["Slowest 1 %", "ms", latency(0.99)],
   ["Failed calls", "/s", rate("hyphad_calls_total", isBad)],
   ["Memory", "MiB", level("process_resident_memory_bytes", MiB)],
   ["Processor", "%", (now, before, seconds) => 100 * rate("process_cpu_seconds_total")(now, before, seconds)],

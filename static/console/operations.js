@@ -1,6 +1,6 @@
 // Looking after the running server: its slow clients, its log, its backups.
 import { call } from "./api.js";
-import { ago, clock, figure, size } from "./format.js";
+import { ago, clock, figure, moment, size } from "./format.js";
 import { Rows } from "./rows.js";
 import { announce, confirmed, failure, fill, form, h, panel, select, table, tag } from "./ui.js";
 
@@ -45,7 +45,7 @@ export async function clientsPanel() {
     }
   }
   await look();
-  return { element: panel("Slow consumers", { class: "list", beside: said, note: `Clients by how much is waiting for them; at most ${SHOWN}.` }, place), leave: keep(look) };
+  return { element: panel("Clients, slow ones first", { class: "list", beside: said, note: `By how much is waiting for them; at most ${SHOWN} are shown.` }, place), leave: keep(look) };
 }
 
 export async function logPanel() {
@@ -77,8 +77,8 @@ export async function backupsPanel() {
   const list = h("div");
   async function show() {
     const found = await admin("list_backups");
-    fill(list, table("Backups", ["File", "Size", "Age"], found.slice(0, 8).map((one) => [
-      h("code", { class: "small" }, one.file), size(one.bytes), ago(Date.now() / 1000 - one.made_at),
+    fill(list, table("Backups", ["File", "Size", "Made"], found.slice(0, 8).map((one) => [
+      h("code", { class: "small" }, one.file), size(one.bytes), h("span", { class: "nowrap" }, moment(one.made_at)),
     ]), "None yet."));
   }
   const now = form(async () => {

@@ -155,7 +155,7 @@ function clientsPanel(place, services) {
     tick();
   }
   async function load() {
-    const found = new Map((await manager(place.id, "list_clients")).map((client) => [localId(client.id), client]));
+    const found = new Map((await manager(place.id, "list_clients", [place.id])).map((client) => [localId(client.id), client]));
     for (const id of [...known.keys()]) if (!found.has(id)) known.delete(id);
     for (const [id, client] of found) {
       const same = known.has(id) && Math.abs((known.get(id).connected_at || 0) - (client.connected_at || 0)) < 1;
@@ -165,7 +165,7 @@ function clientsPanel(place, services) {
   }
   const reload = onceAFrame(() => load().catch(() => {}));
   const removeDead = form(async () => {
-    const { removed_clients: removed = [] } = await manager(place.id, "cleanup");
+    const { removed_clients: removed = [] } = await manager(place.id, "cleanup", [place.id]);
     await load();
     return h("p", { class: "small soft" }, removed.length ? `Removed ${count(removed.length, "client")}.` : "All of them answer.");
   }, h("button", { class: "quiet small" }, "Remove those that do not answer"));

@@ -56,7 +56,7 @@ async function environmentPanel(place) {
 async function usePanel(place) {
   const isAdmin = place.user.roles.includes("admin");
   const [clients, services, usage] = await Promise.all([
-    manager(place.id, "list_clients"), get(`/${segment(place.id)}/services/`),
+    manager(place.id, "list_clients", [place.id]), get(`/${segment(place.id)}/services/`),
     isAdmin ? call(ROOT, "admin-utils", "get_resource_usage") : null,
   ]);
   const limits = usage ? usage.limits : {};
