@@ -24,8 +24,41 @@ class _Partial:
     size: int = 0
 
 
+class Account:
+    """Bytes that the server holds for clients, bounded per client and in all.
+
+    Something that is longer than a bound may pass alone.
+    """
+
+    def __init__(self, per_client: int, total: int) -> None:
+        self._per_client = per_client
+        self._total = total
+        self._held: dict[str, int] = {}
+        self.size = 0
+
+    def take(self, client: str, size: int) -> bool:
+        """Whether there is room; if so, it is taken until `give`."""
+        held = self._held.get(client, 0)
+        if held and held + size > self._per_client:
+            return False
+        if self.size and self.size + size > self._total:
+            return False
+        self._held[client] = held + size
+        self.size += size
+        return True
+
+    def give(self, client: str, size: int) -> None:
+        self.size -= size
+        self._held[client] -= size
+        if not self._held[client]:
+            del self._held[client]
+
+
 class ChunkStore:
-    """What every sender has sent so far. Bounds are in bytes: per sender and in all."""
+    """What every sender has sent so far. Bounds are in bytes: per sender and in all.
+
+    `answers` counts what goes the other way: long answers that clients have not taken yet.
+    """
 
     def __init__(
         self, per_sender: int, total: int, clock: Callable[[], float] = time.monotonic
@@ -35,6 +68,7 @@ class ChunkStore:
         self._total = total
         self._partials: dict[str, dict[str, _Partial]] = {}
         self._sizes: dict[str, int] = {}
+        self.answers = Account(per_sender, total)
         self._next_sweep = 0.0
         self.size = 0
 

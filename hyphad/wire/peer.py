@@ -13,7 +13,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from hyphad.core import policy
-from hyphad.core.errors import BadCall, Denied, Fault, NotFound, PeerGone, UnknownMethod, describe
+from hyphad.core.errors import (
+    BadCall,
+    Denied,
+    Fault,
+    NotFound,
+    PeerGone,
+    QuotaExceeded,
+    UnknownMethod,
+    describe,
+)
 from hyphad.core.names import random_key
 from hyphad.core.records import Caller
 from hyphad.core.schema import signature_of
@@ -30,6 +39,9 @@ DEFAULT_TIMEOUT = 30.0
 SLOW_DECODE = 8 << 20
 CHUNKS_IN_FLIGHT = 30
 ANSWER = b"\x81\xa4args\x91"
+TOO_MUCH = QuotaExceeded(
+    "Too many long answers are on their way to you. Take them before asking for more."
+)
 
 
 class Packed(bytes):
@@ -273,10 +285,24 @@ class Peer:
             "parent": session,
         }
         if len(extra) > chunks.WHOLE and header["from"] in self.router.links:
-            work = self._send_chunked(fields, extra, None, session, DEFAULT_TIMEOUT)
-            self._start(header, _quietly(work, header["from"]))
+            self._start(header, self._deliver_long(header, fields, extra))
         else:
             self.router.send(fields, extra, None)
+
+    async def _deliver_long(
+        self, header: dict[str, Any], fields: dict[str, Any], extra: bytes
+    ) -> None:
+        """Send an answer in pieces, unless the client has left too many of them lying already."""
+        client, session, account = header["from"], header["session"], self._chunks.answers
+        if not account.take(client, len(extra)):
+            self._reply(header, "reject", ANSWER + frame.pack(values.error(TOO_MUCH.rpc_text)))
+            return
+        try:
+            await self._send_chunked(fields, extra, None, session, DEFAULT_TIMEOUT)
+        except Exception as error:
+            log.info("answer_lost client=%s reason=%r", client, str(error))
+        finally:
+            account.give(client, len(extra))
 
     # calls that go out
 
@@ -505,13 +531,6 @@ class Peer:
         self._chunks.drop(address)
         for task in list(self._running.get(address, ())):
             task.cancel()
-
-
-async def _quietly(work: Awaitable[None], target: str) -> None:
-    try:
-        await work
-    except Exception as error:
-        log.info("answer_lost client=%s reason=%r", target, str(error))
 
 
 def _own_method(descriptor: dict[str, Any], origin: str) -> str:

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import os
+from pathlib import Path
 
 import pytest
 from coroutines import until
 from hubs import FLAGS
 from rawclient import RawClient, pack
+from running import Hyphad
 from tickets import ticket
 
 ECHO = "services.default.echo"
@@ -98,6 +101,37 @@ async def test_a_queue_has_an_end(make_hyphad):  # WIRE-27
         assert await sender.call(ECHO, 1) == 1
         await sender.close()
     deaf.abort()
+
+
+async def test_long_answers_that_nobody_takes(make_hyphad):  # WIRE-27, WIRE-77, D-16
+    """The memory they may fill has a bound; who reads is answered, who asks for more is refused."""
+    daemon = make_hyphad("--max-unfinished-per-client", "40000000", *FLAGS).start()
+    deaf = await _deaf(daemon.ws_url, "deaf", token=ticket("sue"))
+    async with RawClient.connect(daemon.ws_url, token=ticket("sue")) as other:
+        before = _resident(daemon)
+        data = b"x" * (10 << 20)
+        for _ in range(40):
+            await deaf.begin(ECHO, data)
+            assert await other.call(ECHO, 1) == 1
+        assert _resident(daemon) - before < 250 << 20
+        deaf.socket.transport.resume_reading()
+        deaf.start()
+        rejected = "RuntimeError: Too many long answers are on their way to you."
+
+        def is_refusal(header, extra):
+            return header["method"].endswith(".reject") and rejected in str(extra)
+
+        await deaf.take(is_refusal)
+        path = "services.built-in.message_cache."
+        await deaf.taken(path + "create")
+        deaf.abort()
+
+
+def _resident(daemon: Hyphad) -> int:
+    """Bytes of memory that the process occupies."""
+    assert daemon.process is not None
+    pages = Path(f"/proc/{daemon.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def test_one_that_reads_slowly_gets_everything(make_hyphad):  # WIRE-27
