@@ -134,8 +134,8 @@ class Proxy:
             client = McpClient(self._link(), self._news.set)
             try:
                 await client.open()
-                wait = FIRST_WAIT
                 reason = await self._serve(client)
+                wait = FIRST_WAIT
             except (LinkFailed, Fault) as error:
                 reason = str(error)
             finally:
@@ -207,15 +207,31 @@ def _tool(client: McpClient, tool: Entry) -> LocalFunction:
         "description": str(tool.get("description") or f"Function {name}"),
         "parameters": input_schema({"parameters": given}) if isinstance(given, dict) else {},
     }
-    for key in ("title", "annotations", "outputSchema", "icons", "_meta"):
+    for key in ("title", "annotations", "icons", "_meta"):
         if tool.get(key) is not None:
             schema[key] = tool[key]
+    inner = _inside(tool.get("outputSchema"))
+    output = tool.get("outputSchema") if inner is None else inner
+    if output is not None:
+        schema["outputSchema"] = output
 
     async def run(caller: Caller, args: list[Any], kwargs: Entry) -> Any:
         arguments = _by_name(schema, args, kwargs)
-        return value_of(await client.request("tools/call", {"name": name, "arguments": arguments}))
+        result = await client.request("tools/call", {"name": name, "arguments": arguments})
+        return value_of(result, wrapped=inner is not None)
 
     return LocalFunction(name, run, schema, schema["description"])
+
+
+def _inside(schema: Any) -> Entry | None:
+    """What a schema is really of that has nothing but a `result`: servers wrap plain values so."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict) or set(properties) != {"result"}:
+        return None
+    inner = properties["result"]
+    if not isinstance(inner, dict):
+        return None
+    return {**inner, "$defs": schema["$defs"]} if "$defs" in schema else inner
 
 
 def _by_name(schema: Entry, args: list[Any], kwargs: Entry) -> Entry:
@@ -224,16 +240,19 @@ def _by_name(schema: Entry, args: list[Any], kwargs: Entry) -> Entry:
     return {**dict(zip(names, args, strict=False)), **kwargs}
 
 
-def value_of(result: Entry) -> Any:
+def value_of(result: Entry, *, wrapped: bool = False) -> Any:
     """What a tool call returns to callers over RPC and HTTP, without loss over MCP.
 
-    One text is that text, or what it says in JSON; images and several blocks stay a whole result.
+    Structured content is the value itself. One text is that text, or what it says in JSON; images
+    and several blocks stay a whole result.
     """
     blocks = [item for item in result.get("content") or [] if isinstance(item, dict)]
     texts = [str(item.get("text", "")) for item in blocks if item.get("type") == "text"]
     if result.get("isError"):
         raise RemoteError("\n".join(texts) or "The tool failed")
     structured = result.get("structuredContent")
+    if wrapped and isinstance(structured, dict) and "result" in structured:
+        return structured["result"]
     if len(blocks) > 1 or len(texts) < len(blocks):
         return {key: item for key, item in result.items() if key != "isError"}
     if structured is not None:

@@ -80,6 +80,8 @@ class HttpLink:
             name, _, value = line.partition(":")
             if name.strip().lower() == "content-type":
                 kind = value.strip().lower()
+            elif name.strip().lower() == "mcp-session-id":
+                self._session = value.strip()
 
         def chunk(data: bytes) -> None:
             if kind.startswith("text/event-stream"):
@@ -120,7 +122,6 @@ class HttpLink:
     def _answered(self, message: Message, response: HTTPResponse, body: bytes) -> None:
         """Take the answer; a session that the server has forgotten ends the link."""
         if response.code == 200:
-            self._session = response.headers.get("Mcp-Session-Id", self._session)
             if body:
                 self._take(body.decode(errors="replace"))
         elif response.code != 202:
