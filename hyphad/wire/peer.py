@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 DEFAULT_TIMEOUT = 30.0
 SLOW_DECODE = 8 << 20
 CHUNKS_IN_FLIGHT = 30
+MAX_RUNNING = 10_000
 ANSWER = b"\x81\xa4args\x91"
 TOO_MUCH = QuotaExceeded(
     "Too many long answers are on their way to you. Take them before asking for more."
@@ -148,6 +149,8 @@ class Peer:
             kwargs = args.pop() if payload.get("with_kwargs") and args else {}
             if not isinstance(kwargs, dict) or not all(isinstance(k, str) for k in kwargs):
                 raise BadCall("Keyword arguments must be a map with string keys")
+            if len(self._running.get(header["from"], ())) >= MAX_RUNNING:
+                raise QuotaExceeded("Too many calls of yours are running; wait for some of them.")
             function = self._find(header, space, rest, caller)
             result = function(caller, args, kwargs)
         except Exception as error:
