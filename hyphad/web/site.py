@@ -92,6 +92,7 @@ class Site(Application):
         streams = getattr(target_class, "streams_body", False)
         bounds = self._parts.settings
         limit = bounds.max_body_bytes if streams else bounds.max_call_body_bytes
+        limit = min(limit, getattr(target_class, "max_body", limit))
         length = headers.get("Content-Length", "")
         if length.isdigit() and int(length) > limit:
             return self.refuse(request, too_large(limit))
