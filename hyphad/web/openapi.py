@@ -7,14 +7,16 @@ its functions, the document is valid: what is no JSON Schema is left out.
 
 import asyncio
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from hyphad import __version__
 from hyphad.core.parameters import Schema, input_schema, mapped
 from hyphad.core.records import Service
-from hyphad.web.base import to_json
+from hyphad.web.base import BaseHandler, to_json
 from hyphad.web.calls import ServiceCall
 from hyphad.web.failures import Refusal
 from hyphad.web.pages import CSP, folder
@@ -26,6 +28,18 @@ LARGE = 64 << 10
 _UNSURE = ("$ref", "$dynamicRef", "pattern", "patternProperties", "format")
 _REFERENCE = re.compile(r"#/(?:\$defs|definitions)/([^/]+)")
 _NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class ServerDocument(BaseHandler):
+    """`/openapi.json`: the routes that every service shares."""
+
+    kind = "info"
+
+    def get(self) -> None:
+        document = json.loads((folder("static") / "openapi.json").read_text())
+        document["info"]["version"] = __version__
+        document["servers"] = [{"url": self.parts.info["public_base_url"]}]
+        self.reply(document)
 
 
 class Document(ServiceCall):

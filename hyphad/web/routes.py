@@ -19,7 +19,7 @@ from hyphad.web.mcp_info import ServiceInfoPage, WorkspaceEndpoint
 from hyphad.web.mcp_resource import WELL_KNOWN, ProtectedResource
 from hyphad.web.mcp_sse import SseMessages, SseStream
 from hyphad.web.metrics import Exporter
-from hyphad.web.openapi import Document, DocumentPage
+from hyphad.web.openapi import Document, DocumentPage, ServerDocument
 from hyphad.web.pages import folder
 from hyphad.web.parts import Parts
 from hyphad.web.site import Site
@@ -96,6 +96,7 @@ def application(parts: Parts) -> Site:
         # the server
         *health_routes(),
         (r"/metrics", Exporter),
+        (r"/openapi\.json", ServerDocument),
         (r"/assets/config\.json", ServerConfig),
         (W + r"/info", WorkspaceInfo),
         # pages

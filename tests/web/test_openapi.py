@@ -93,6 +93,18 @@ def test_services_of_the_server(hub: Hyphad) -> None:
         assert len(made["paths"]) > 1
 
 
+def test_the_server_itself(hub: Hyphad, ws: str) -> None:  # MCP-95
+    made = hub.get("/openapi.json")[1]
+    OpenAPIV31SpecValidator(made).validate()
+    assert made["servers"] == [{"url": hub.url}]
+    names = {"{workspace}": ws[1:], "{service}": "t", "{function}": "hello"}
+    for path, item in made["paths"].items():
+        for name, value in names.items():
+            path = path.replace(name, value)
+        if "{" not in path and "get" in item:
+            assert hub.request(path)[0] in (200, 403)
+
+
 def test_it_can_be_switched_off(make_hyphad: Any) -> None:
     daemon = make_hyphad("--no-enable-openapi").start()
     assert daemon.get("/public/services/queue/openapi.json")[0] == 404
