@@ -39,6 +39,7 @@ DEFAULT_TIMEOUT = 30.0
 SLOW_DECODE = 8 << 20
 CHUNKS_IN_FLIGHT = 30
 MAX_RUNNING = 10_000
+MAX_BEATS = 1000  # a second and client
 ANSWER = b"\x81\xa4args\x91"
 TOO_MUCH = QuotaExceeded(
     "Too many long answers are on their way to you. Take them before asking for more."
@@ -157,7 +158,8 @@ class Peer:
             self._answer(header, None, error, caller)
             return
         if inspect.isawaitable(result):
-            beat = _interval(payload) if self._wants_answer(header, payload) else None
+            running = len(self._running.get(header["from"], ()))
+            beat = _interval(payload, running) if self._wants_answer(header, payload) else None
             self._start(header, self._finish(header, result, beat, caller))
         elif self._wants_answer(header, payload):
             self._answer(header, result, None, caller)
@@ -567,10 +569,10 @@ def _descriptors(members: dict[str, Any], server: str, target: str, path: str) -
     return described
 
 
-def _interval(payload: dict[str, Any]) -> float:
-    """How often the caller wants a heartbeat, in seconds (WIRE-60)."""
+def _interval(payload: dict[str, Any], running: int) -> float:
+    """Seconds between heartbeats, as the caller wants them if there are not too many (WIRE-60)."""
     promise = payload.get("promise")
     wanted = promise.get("interval") if isinstance(promise, dict) else payload.get("t")
     if isinstance(wanted, int | float) and wanted > 0:
-        return max(0.05, float(wanted))
+        return max(0.05, running / MAX_BEATS, float(wanted))
     return DEFAULT_TIMEOUT / 2

@@ -238,6 +238,20 @@ async def test_more_calls_than_may_run_at_once(hub):  # WIRE-27
         await other.call(ECHO, 1)
 
 
+async def test_heartbeats_of_many_calls(hub):  # WIRE-60
+    """A thousand a second are enough for one client, however often it wants them."""
+    async with RawClient.connect(hub.ws_url) as raw:
+        server = f"public/{raw.info['manager_id'].removeprefix('manager-')}"
+        sessions = [
+            await raw.begin("services.queue.pop", "many", 3, to=server, extra={"t": 0.05})
+            for _ in range(3000)
+        ]
+        for session in sessions:
+            assert await raw.answer(session) is None
+        beats = [header for header, _ in raw.frames if header["method"].endswith(".heartbeat")]
+        assert len(beats) < 15_000
+
+
 SPECIAL = [
     {"_rtype": "ndarray", "_rvalue": b"\x01\x02", "_rshape": [2], "_rdtype": "uint8"},
     {"_rtype": "ndarray", "_rvalue": [b"\x01", b"\x02"], "_rshape": [], "_rdtype": "uint8"},
