@@ -14,7 +14,7 @@ import pytest
 from running import Hyphad
 
 CHROMIUM = "/usr/bin/chromium"
-PATIENCE = 10_000
+PATIENCE = 30_000
 
 # Noted from the first moment of every page: what the policy refused, and how much moved.
 WATCH = """

@@ -19,7 +19,7 @@ __all__ = ["browser"]
 
 ALICE = ticket("alice")
 CAMERA = "/ws-user-alice/#/services/microscope%3Acamera/"
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,12 @@ def call(page: Any, function: str) -> Any:
     """Open a function, call it as the form stands, and wait for the result."""
     page.goto(CAMERA + function)
     page.get_by_role("button", name="Call", exact=True).click()
-    page.locator(".result .beside").filter(has_text=" ms").wait_for()
+    answered(page)
     return page.locator(".result-body")
+
+
+def answered(page: Any) -> None:
+    page.locator(".result .beside").filter(has_text=" ms").wait_for()
 
 
 def test_every_kind_of_parameter(page: Any, instrument: Instrument) -> None:
@@ -66,7 +70,7 @@ def test_every_kind_of_parameter(page: Any, instrument: Instrument) -> None:
     page.get_by_label("label").fill("part")
     page.get_by_label("anything").fill('{"deep": [1, {"x": null}]}')
     page.get_by_role("button", name="Call", exact=True).click()
-    page.get_by_text("Grüße").last.wait_for()
+    answered(page)
     asked = instrument.asked[-1]
     assert {key: value for key, value in asked.items() if value is not None} == {
         "text": 'Grüße "<b>"',
@@ -107,7 +111,7 @@ def test_arguments_as_json(page: Any, instrument: Instrument) -> None:
     assert arguments["whole"] == 3 and arguments["choice"] == "red"
     field.fill(json.dumps({**arguments, "words": ["w"]}))
     page.get_by_role("button", name="Call", exact=True).click()
-    page.locator(".result .beside").filter(has_text=" ms").wait_for()
+    answered(page)
     assert instrument.asked[-1]["words"] == ["w"]
 
 
@@ -166,8 +170,8 @@ def test_rows_are_a_table_and_maps_a_tree(page: Any) -> None:
     tree = call(page, "tree")
     tree.get_by_text("laser").click()
     tree.get_by_text("powers").click()
+    tree.get_by_text("1: 2").wait_for()
     assert 'serial: "A-1042"' in tree.inner_text()
-    assert "1: 2" in tree.inner_text()
 
 
 def test_rows_of_numbers_are_a_plot(page: Any) -> None:

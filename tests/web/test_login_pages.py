@@ -349,6 +349,7 @@ def test_the_cookie_is_secure_behind_https(make_hyphad: Callable[..., Hyphad]) -
     lab.start()
     _, _, headers = lab.request(HOME)
     assert "Secure" in headers["set-cookie"]
+    assert headers["strict-transport-security"] == "max-age=31536000"
 
 
 def test_a_bad_cookie_locks_nobody_out(lab: Hyphad) -> None:  # AUTH-45, AUTH-143
