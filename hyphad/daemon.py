@@ -23,7 +23,14 @@ from tornado.netutil import bind_unix_socket
 from hyphad import HYPHA_VERSION, __version__, logs, memory, systemd
 from hyphad.auth.admission import Admission, Limits, quiet_ping
 from hyphad.auth.authenticate import Authenticator
-from hyphad.auth.keys import KEY_FILE, KeyFileError, KeyRing, load_ring, ring_from_secret
+from hyphad.auth.keys import (
+    KEY_FILE,
+    MIN_SECRET,
+    KeyFileError,
+    KeyRing,
+    load_ring,
+    ring_from_secret,
+)
 from hyphad.auth.local import accounts_in
 from hyphad.auth.login_sessions import LoginSessions
 from hyphad.auth.presence import Presence
@@ -133,6 +140,7 @@ class Daemon:
         self._sweep()
         self._watching = asyncio.ensure_future(self._watch().run())
         self._offer_setup()
+        self._warn()
         if self.settings.backup_hours:
             self._backups = asyncio.ensure_future(self._keep_backups())
         gc.collect()
@@ -463,6 +471,7 @@ class Daemon:
             self.flow,
             settings.max_services_per_client,
             self.metrics,
+            self.accounts.audit,
         )
         operations = Operations(settings, self.router, self.backups, self._log_memory)
         self.publisher.publish(
@@ -614,6 +623,23 @@ class Daemon:
             self.base_url,
             self.setup_code.make(),
         )
+
+    def _warn(self) -> None:
+        """What works, and is not safe (AUTH-104, AUTH-110)."""
+        settings = self.settings
+        public = settings.public_base_url or ""
+        local = settings.host.startswith("127.") or settings.host in ("localhost", "::1")
+        if not local and self._tls is None and not public.startswith("https://"):
+            log.warning(
+                "no_tls host=%s hint='passwords and tokens pass the network readable; "
+                "`hyphad cert` makes a certificate'",
+                settings.host,
+            )
+        if settings.jwt_secret and len(settings.jwt_secret) < MIN_SECRET:
+            log.warning(
+                "weak_jwt_secret hint='at least %d characters; whoever guesses it is root'",
+                MIN_SECRET,
+            )
 
     def _watch(self) -> Watch:
         return Watch(

@@ -1,11 +1,11 @@
 """What administrators of the server may do: see everything, kick and block (WS-66, AUTH-46)."""
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from hyphad.auth.admission import Admission, Limits
+from hyphad.auth.audit import Audit, By
 from hyphad.auth.presence import Presence
 from hyphad.core import policy
 from hyphad.core.errors import Misuse
@@ -14,8 +14,6 @@ from hyphad.services.base import rpc
 from hyphad.store.blocks import Blocks
 from hyphad.store.directory import Directory
 from hyphad.wire.link import FlowLimits
-
-log = logging.getLogger(__name__)
 
 FOREVER = 30 * 86_400
 
@@ -37,7 +35,9 @@ class AdminUtils:
         flow: FlowLimits,
         max_services: int,
         metrics: Callable[[], dict[str, Any]],
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._server_id = server_id
         self._presence = presence
         self._directory = directory
@@ -73,7 +73,7 @@ class AdminUtils:
         policy.require_admin(caller)
         if not self._admission.kick(f"{workspace}/{client_id}", code, reason):
             raise Misuse("Client not connected")
-        log.warning("kicked client=%s/%s by=%s", workspace, client_id, caller.user.id)
+        self._note("client_kicked", caller, f"{workspace}/{client_id}", reason)
 
     @rpc()
     def unload_workspace(
@@ -103,7 +103,7 @@ class AdminUtils:
             if user_id in (link.caller.user.id, link.caller.user.effective_id):
                 link.refuse(f"User blocked: {reason}", 1008)
                 kicked += 1
-        log.warning("blocked user=%s by=%s", user_id, caller.user.id)
+        self._note("user_blocked", caller, user_id, reason)
         return f"Blocked user {user_id}, kicked {kicked} connections"
 
     @rpc()
@@ -111,6 +111,7 @@ class AdminUtils:
         """Admit a user again."""
         policy.require_admin(caller)
         await self._blocks.remove("user", user_id)
+        self._note("user_unblocked", caller, user_id)
         return f"Unblocked user {user_id}"
 
     @rpc()
@@ -125,7 +126,7 @@ class AdminUtils:
             if link.remote == ip:
                 link.refuse(f"IP blocked: {reason}", 1008)
                 kicked += 1
-        log.warning("blocked ip=%s by=%s", ip, caller.user.id)
+        self._note("ip_blocked", caller, ip, reason)
         return f"Blocked IP {ip}, kicked {kicked} connections"
 
     @rpc()
@@ -133,7 +134,12 @@ class AdminUtils:
         """Admit an address again."""
         policy.require_admin(caller)
         await self._blocks.remove("ip", ip)
+        self._note("ip_unblocked", caller, ip)
         return f"Unblocked IP {ip}"
+
+    def _note(self, event: str, caller: Caller, subject: str, reason: str | None = None) -> None:
+        by = By(caller.user.effective_id, caller.remote)
+        self._audit(event, by=by, subject=subject, reason=reason)
 
     @rpc()
     def list_blocked(self, caller: Caller) -> dict[str, Any]:

@@ -342,7 +342,9 @@ class LoginService:
         except Fault as error:
             if error.status >= 500:
                 raise
-            return _failure(error.message)
+            seconds = getattr(error, "seconds", None)
+            later = {} if seconds is None else {"retry_after": seconds}
+            return {**_failure(error.message), **later}
 
 
 class _Details:

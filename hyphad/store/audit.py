@@ -39,7 +39,11 @@ class AuditTable:
     async def find(
         self, limit: int = 100, event: str | None = None, user: str | None = None
     ) -> list[dict[str, Any]]:
-        """The newest events, newest first; of one kind or about one user, if that is given."""
+        """The newest events, newest first; of one kind or about one user, if that is given.
+
+        Waits for what was added before.
+        """
+        await self._db.write(lambda _: None)
         where, params = ["1"], []
         if event:
             where.append("event = ?")

@@ -137,11 +137,14 @@ class ServiceCall(ServiceHandler):
         self.function = function
         if arguments.listed and _declares_numbers(function):
             arguments.by_number()
-        if service.id.partition("/")[0] == "public" and service.name == "hypha-login":
+        logs_in = service.id.partition("/")[0] == "public" and service.name == "hypha-login"
+        if logs_in:
             # A login may be for a workspace, and that is what its argument is called (AUTH-78).
             given = arguments.reserved.get("workspace")
             arguments.kwargs.update({} if given is None else {"workspace": given})
         result = await gateway.invoke(caller, service, function, arguments.args, arguments.kwargs)
+        if logs_in and isinstance(result, dict) and "retry_after" in result:
+            self.set_header("Retry-After", str(result["retry_after"]))
         form = format_of(self.request)
         if not is_stream(result):
             await self._send(form, result)

@@ -78,6 +78,12 @@ class FormHandler(BaseHandler):
         return self.parts.signin
 
     @property
+    def is_https(self) -> bool:
+        """Whether people reach this server by https (AUTH-110)."""
+        public = self.parts.settings.public_base_url or ""
+        return self.request.protocol == "https" or public.startswith("https://")
+
+    @property
     def embedded(self) -> bool:
         """Shown inside another page."""
         return self.request.headers.get("Sec-Fetch-Dest") in FRAMES
@@ -165,6 +171,8 @@ class FormHandler(BaseHandler):
         """Answer with a template."""
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
+        if self.is_https:
+            self.set_header("Strict-Transport-Security", "max-age=31536000")
         base = self.parts.settings.base_path
         text = _templates.load(template).generate(
             base=base,
@@ -202,8 +210,7 @@ class FormHandler(BaseHandler):
         self.clear_cookie(COOKIE)
 
     def _set_cookie(self, name: str, value: str, seconds: int | None) -> None:
-        public = self.parts.settings.public_base_url or ""
-        secure = self.request.protocol == "https" or public.startswith("https://")
+        secure = self.is_https
         self.set_cookie(
             name, value, path="/", max_age=seconds, httponly=True, samesite="Lax", secure=secure
         )

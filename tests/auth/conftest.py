@@ -66,8 +66,7 @@ def identity(tmp_path: Path) -> Callable[..., SimpleNamespace]:
         audit = AuditTable(database)
 
         async def audited(**wanted: str) -> list[dict[str, Any]]:
-            """What has been audited, newest first; rows are written behind."""
-            await database.write(lambda _: None)
+            """What has been audited, newest first."""
             return await audit.find(**wanted)
 
         ended: list[bool] = []
