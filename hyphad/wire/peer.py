@@ -158,8 +158,7 @@ class Peer:
             self._answer(header, None, error, caller)
             return
         if inspect.isawaitable(result):
-            running = len(self._running.get(header["from"], ()))
-            beat = _interval(payload, running) if self._wants_answer(header, payload) else None
+            beat = _interval(payload) if self._wants_answer(header, payload) else None
             self._start(header, self._finish(header, result, beat, caller))
         elif self._wants_answer(header, payload):
             self._answer(header, result, None, caller)
@@ -223,13 +222,17 @@ class Peer:
         timer: asyncio.TimerHandle | None = None
 
         def heartbeat() -> None:
+            self._reply(header, "heartbeat", b"")
+            wait()
+
+        def wait() -> None:
             nonlocal timer
             assert beat is not None
-            self._reply(header, "heartbeat", b"")
-            timer = loop.call_later(beat, heartbeat)
+            running = len(self._running.get(header["from"], ()))
+            timer = loop.call_later(max(beat, running / MAX_BEATS), heartbeat)
 
         if beat is not None:
-            timer = loop.call_later(beat, heartbeat)
+            wait()
         try:
             result, error = await work, None
         except Exception as caught:
@@ -569,10 +572,10 @@ def _descriptors(members: dict[str, Any], server: str, target: str, path: str) -
     return described
 
 
-def _interval(payload: dict[str, Any], running: int) -> float:
-    """Seconds between heartbeats, as the caller wants them if there are not too many (WIRE-60)."""
+def _interval(payload: dict[str, Any]) -> float:
+    """How often the caller wants a heartbeat, in seconds (WIRE-60)."""
     promise = payload.get("promise")
     wanted = promise.get("interval") if isinstance(promise, dict) else payload.get("t")
     if isinstance(wanted, int | float) and wanted > 0:
-        return max(0.05, running / MAX_BEATS, float(wanted))
+        return max(0.05, float(wanted))
     return DEFAULT_TIMEOUT / 2
