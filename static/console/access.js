@@ -1,14 +1,39 @@
 // Who may do what in a workspace: its people, and the tokens that stand for them.
 import { call, manager } from "./api.js";
 import { day } from "./format.js";
-import { announce, codeBlock, confirmed, failure, field, fill, form, h, panel, select, table, tag } from "./ui.js";
+import {
+  announce,
+  codeBlock,
+  confirmed,
+  failure,
+  field,
+  fill,
+  form,
+  h,
+  panel,
+  select,
+  table,
+  tag,
+} from "./ui.js";
 
 const LEVELS = { r: "read", rw: "read and write", a: "everything" };
-const PERMISSIONS = [["read", "read"], ["read_write", "read and write"], ["admin", "everything"]];
-const LIFETIMES = [["3600", "one hour"], ["86400", "one day"], ["2592000", "thirty days"], ["31536000", "one year"]];
+const PERMISSIONS = [
+  ["read", "read"],
+  ["read_write", "read and write"],
+  ["admin", "everything"],
+];
+const LIFETIMES = [
+  ["3600", "one hour"],
+  ["86400", "one day"],
+  ["2592000", "thirty days"],
+  ["31536000", "one year"],
+];
 
 export async function access(place) {
-  const [people, tokens] = await Promise.all([peoplePanel(place), place.level === "a" ? tokenPanels(place) : onlyAdmins()]);
+  const [people, tokens] = await Promise.all([
+    peoplePanel(place),
+    place.level === "a" ? tokenPanels(place) : onlyAdmins(),
+  ]);
   return {
     element: h("div", { class: "columns even" }, h("div", {}, people), h("div", {}, tokens)),
     leave() {},
@@ -19,24 +44,43 @@ export async function access(place) {
 async function peoplePanel(place) {
   const clients = await manager(place.id, "list_clients", [place.id]);
   const found = new Map();
-  for (const owner of place.record.owners || []) found.set(owner, { who: owner, level: "a", owner: true, clients: 0 });
+  for (const owner of place.record.owners || [])
+    found.set(owner, { who: owner, level: "a", owner: true, clients: 0 });
   for (const { user } of clients) {
     const id = user.parent || user.id;
-    const known = found.get(user.email && found.has(user.email) ? user.email : id)
-      || { who: id, email: user.email, level: levelOf(user, place.id), clients: 0 };
+    const known = found.get(user.email && found.has(user.email) ? user.email : id) || {
+      who: id,
+      email: user.email,
+      level: levelOf(user, place.id),
+      clients: 0,
+    };
     known.clients += 1;
     known.email ||= user.email;
     found.set(known.who, known);
   }
   const rows = [...found.values()].map((one) => [
-    h("span", {}, one.email || one.who, one.email && one.email !== one.who ? h("div", { class: "small soft mono" }, one.who) : null),
+    h(
+      "span",
+      {},
+      one.email || one.who,
+      one.email && one.email !== one.who ? h("div", { class: "small soft mono" }, one.who) : null,
+    ),
     h("span", {}, LEVELS[one.level] || "public services", one.owner ? [" ", tag("owner")] : null),
     one.clients,
   ]);
-  return panel("People", {
-    class: "list",
-    note: "Owners may do everything. Others come in by a token, and may do what it allows for as long as it lasts.",
-  }, table("People", ["Who", "May", "Connected clients"], rows, "Nobody owns this workspace, and nobody is connected."));
+  return panel(
+    "People",
+    {
+      class: "list",
+      note: "Owners may do everything. Others come in by a token, and may do what it allows for as long as it lasts.",
+    },
+    table(
+      "People",
+      ["Who", "May", "Connected clients"],
+      rows,
+      "Nobody owns this workspace, and nobody is connected.",
+    ),
+  );
 }
 
 function levelOf(user, workspace) {
@@ -44,7 +88,12 @@ function levelOf(user, workspace) {
   return levels[workspace] || levels["*"] || "";
 }
 
-const onlyAdmins = () => panel("Tokens", { class: "padded" }, h("p", { class: "soft" }, "Those who may do everything here make and revoke tokens."));
+const onlyAdmins = () =>
+  panel(
+    "Tokens",
+    { class: "padded" },
+    h("p", { class: "soft" }, "Those who may do everything here make and revoke tokens."),
+  );
 
 async function tokenPanels(place) {
   const list = await listPanel(place);
@@ -58,20 +107,42 @@ function createPanel(place, created) {
   const client = h("input", { type: "text", autocomplete: "off", spellcheck: "false" });
   const create = async () => {
     const made = await call("public", "tokens", "create_token", {
-      workspace_id: place.id, permission: permission.value, expires_in: Number(lifetime.value),
-      label: label.value.trim(), client_id: client.value.trim() || null,
+      workspace_id: place.id,
+      permission: permission.value,
+      expires_in: Number(lifetime.value),
+      label: label.value.trim(),
+      client_id: client.value.trim() || null,
     });
     label.value = client.value = "";
     await created();
     announce("Token created");
-    return h("div", {}, codeBlock(made.token, "The new token"),
-      h("p", { class: "small soft" }, "Keep it now: it is shown only once. Give it to a program as the environment variable HYPHA_TOKEN."));
+    return h(
+      "div",
+      {},
+      codeBlock(made.token, "The new token"),
+      h(
+        "p",
+        { class: "small soft" },
+        "Keep it now: it is shown only once. Give it to a program as the environment variable HYPHA_TOKEN.",
+      ),
+    );
   };
-  return panel("New token", { class: "padded" },
-    form(create, h("div", { class: "fields" },
-      field("What for", label, "for your own list"), field("It may", permission, "to write is to register services"),
-      field("Good for", lifetime), field("Only for the client", client, "any, if left empty")),
-    h("p", { class: "act" }, h("button", { class: "main" }, "Create token"))));
+  return panel(
+    "New token",
+    { class: "padded" },
+    form(
+      create,
+      h(
+        "div",
+        { class: "fields" },
+        field("What for", label, "for your own list"),
+        field("It may", permission, "to write is to register services"),
+        field("Good for", lifetime),
+        field("Only for the client", client, "any, if left empty"),
+      ),
+      h("p", { class: "act" }, h("button", { class: "main" }, "Create token")),
+    ),
+  );
 }
 
 async function listPanel(place) {
@@ -80,14 +151,40 @@ async function listPanel(place) {
   async function load() {
     const found = await call("public", "tokens", "list_tokens", { workspace_id: place.id });
     total.textContent = String(found.length);
-    fill(list, table("Tokens", ["For", "May", "Made", "Until", ""], found.map((one) => [
-      h("span", {}, one.label || "unnamed", h("div", { class: "small soft" }, `by ${one.made_by}`)),
-      LEVELS[one.permission] || one.permission, day(one.created_at), day(one.expires_at),
-      h("button", { type: "button", class: "quiet small danger", "aria-label": `End ${one.label || "the unnamed token"}`, onclick: () => end(one) }, "End"),
-    ]), "None is in use. Those that programs make for themselves are not listed."));
+    fill(
+      list,
+      table(
+        "Tokens",
+        ["For", "May", "Made", "Until", ""],
+        found.map((one) => [
+          h("span", {}, one.label || "unnamed", h("div", { class: "small soft" }, `by ${one.made_by}`)),
+          LEVELS[one.permission] || one.permission,
+          day(one.created_at),
+          day(one.expires_at),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "quiet small danger",
+              "aria-label": `End ${one.label || "the unnamed token"}`,
+              onclick: () => end(one),
+            },
+            "End",
+          ),
+        ]),
+        "None is in use. Those that programs make for themselves are not listed.",
+      ),
+    );
   }
   async function end(one) {
-    if (!await confirmed(`End ${one.label || "this token"}?`, "Programs that use it are cut off at once.", "End it")) return;
+    if (
+      !(await confirmed(
+        `End ${one.label || "this token"}?`,
+        "Programs that use it are cut off at once.",
+        "End it",
+      ))
+    )
+      return;
     try {
       await call("public", "tokens", "end_token", { token_id: one.id });
       await load();
@@ -98,15 +195,23 @@ async function listPanel(place) {
   }
   await load();
   const token = h("input", { type: "password", autocomplete: "off", required: true });
-  const revoke = form(async () => {
-    await manager(place.id, "revoke_token", { token: token.value.trim() });
-    token.value = "";
-    await load();
-    return h("p", {}, "Revoked. It is refused from now on.");
-  }, field("Token", token, "paste it here"), h("p", {}, h("button", { class: "danger" }, "Revoke")));
+  const revoke = form(
+    async () => {
+      await manager(place.id, "revoke_token", { token: token.value.trim() });
+      token.value = "";
+      await load();
+      return h("p", {}, "Revoked. It is refused from now on.");
+    },
+    field("Token", token, "paste it here"),
+    h("p", {}, h("button", { class: "danger" }, "Revoke")),
+  );
   return {
     load,
-    element: panel("Tokens in use", { class: "list", beside: total }, list,
-      h("details", { class: "padded" }, h("summary", {}, "Revoke a token that is not listed"), revoke)),
+    element: panel(
+      "Tokens in use",
+      { class: "list", beside: total },
+      list,
+      h("details", { class: "padded" }, h("summary", {}, "Revoke a token that is not listed"), revoke),
+    ),
   };
 }

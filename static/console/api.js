@@ -28,7 +28,11 @@ async function ask(path, options = {}) {
     response = await fetch(base + path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, "The server does not answer.", "Is it running, and is this machine on its network?");
+    throw new ApiError(
+      0,
+      "The server does not answer.",
+      "Is it running, and is this machine on its network?",
+    );
   }
   if (!response.ok) throw await refusal(response);
   return response;
@@ -39,7 +43,9 @@ async function refusal(response) {
   let said = {};
   try {
     said = JSON.parse(text);
-  } catch { /* no JSON, then the text itself */ }
+  } catch {
+    /* no JSON, then the text itself */
+  }
   const message = said.detail || text || response.statusText || `Status ${response.status}`;
   return new ApiError(response.status, String(message), said.hint);
 }
@@ -55,7 +61,9 @@ export async function getText(path) {
 export const config = () => get("/assets/config.json");
 
 const posted = (args) => ({
-  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(args),
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify(args),
 });
 
 // Call a function of a service; its answer as JSON. Arguments are names and values, or a list of values where
@@ -71,7 +79,10 @@ export const manager = (workspace, method, args) => call(workspace, "ws", method
 export async function callAny(workspace, service, method, args, signal) {
   const { decode, decodeStream, encode } = await import("./msgpack.js");
   const response = await ask(servicePath(workspace, service, method), {
-    method: "POST", headers: { "Content-Type": MSGPACK, Accept: MSGPACK }, body: encode(args), signal,
+    method: "POST",
+    headers: { "Content-Type": MSGPACK, Accept: MSGPACK },
+    body: encode(args),
+    signal,
   });
   const type = response.headers.get("Content-Type") || "";
   // Streams are marked so for proxies too: what is in them must not be held back.
@@ -95,7 +106,9 @@ export function live(path, handlers, state = () => {}) {
       if (source && source.readyState === EventSource.CLOSED) again();
     });
     for (const [kind, handler] of Object.entries(handlers)) {
-      source.addEventListener(kind, (event) => { if (event.data) handler(JSON.parse(event.data), kind); });
+      source.addEventListener(kind, (event) => {
+        if (event.data) handler(JSON.parse(event.data), kind);
+      });
     }
   }
   function close() {
@@ -106,7 +119,9 @@ export function live(path, handlers, state = () => {}) {
   // The browser gives up where the answer was no stream, as while the server restarts behind a proxy.
   function again() {
     close();
-    setTimeout(() => { if (!source && !document.hidden) open(); }, PATIENCE);
+    setTimeout(() => {
+      if (!source && !document.hidden) open();
+    }, PATIENCE);
   }
   document.addEventListener("visibilitychange", () => {
     clearTimeout(leaving);

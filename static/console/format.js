@@ -24,7 +24,8 @@ export function figure(number) {
   return number.toFixed(Math.abs(number) < 10 ? 2 : 1).replace(/\.?0+$/, "");
 }
 
-export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+export const count = (number, one, many = `${one}s`) =>
+  `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
 export const clock = (date) => date.toLocaleTimeString("en-GB");
 

@@ -24,7 +24,12 @@ export function argumentsForm(schema, changed = () => {}) {
     if (asJson) {
       fill(place, field("Arguments", raw.input, "a JSON object: names and values"));
     } else {
-      fill(place, fields.inputs.length ? h("div", { class: "fields" }, fields.inputs) : h("p", { class: "soft" }, "It takes no arguments."));
+      fill(
+        place,
+        fields.inputs.length
+          ? h("div", { class: "fields" }, fields.inputs)
+          : h("p", { class: "soft" }, "It takes no arguments."),
+      );
     }
   }
 
@@ -43,14 +48,22 @@ export function argumentsForm(schema, changed = () => {}) {
     if (json) {
       try {
         raw.input.value = JSON.stringify(read(), null, 2);
-      } catch { /* what is incomplete stays behind */ }
+      } catch {
+        /* what is incomplete stays behind */
+      }
     }
     asJson = json;
     show();
     changed();
   }
 
-  return { element: place, read, switchTo, onlyJson: !fields, empty: Boolean(fields) && !fields.inputs.length };
+  return {
+    element: place,
+    read,
+    switchTo,
+    onlyJson: !fields,
+    empty: Boolean(fields) && !fields.inputs.length,
+  };
 }
 
 // The schema itself: references followed, null taken out of the choices, one choice taken as it is.
@@ -61,7 +74,8 @@ function resolve(shape, root) {
     const definitions = (root && (root.$defs || root.definitions)) || {};
     return resolve({ ...definitions[name], ...shape, $ref: undefined }, root);
   }
-  const choices = shape.anyOf || shape.oneOf || (Array.isArray(shape.type) ? shape.type.map((type) => ({ type })) : null);
+  const choices =
+    shape.anyOf || shape.oneOf || (Array.isArray(shape.type) ? shape.type.map((type) => ({ type })) : null);
   if (choices) {
     const real = choices.filter((choice) => choice.type !== "null");
     const rest = { ...shape, anyOf: undefined, oneOf: undefined, type: undefined };
@@ -74,12 +88,15 @@ function resolve(shape, root) {
   return shape;
 }
 
-const withoutUndefined = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+const withoutUndefined = (object) =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
 function objectFields(shape, root, depth) {
   const required = new Set(shape.required || []);
-  const made = Object.entries(shape.properties).map(([name, given]) =>
-    [name, control(name, resolve(given, root), required.has(name), root, depth)]);
+  const made = Object.entries(shape.properties).map(([name, given]) => [
+    name,
+    control(name, resolve(given, root), required.has(name), root, depth),
+  ]);
   return {
     inputs: made.map(([, one]) => one.element),
     read(path) {
@@ -96,14 +113,26 @@ function objectFields(shape, root, depth) {
 // What is said beside the name of a parameter.
 function hintOf(name, shape, required, kind) {
   const range = [shape.minimum ?? shape.exclusiveMinimum, shape.maximum ?? shape.exclusiveMaximum];
-  const bounds = range[0] !== undefined && range[1] !== undefined ? `${range[0]} to ${range[1]}`
-    : range[0] !== undefined ? `at least ${range[0]}` : range[1] !== undefined ? `at most ${range[1]}` : "";
-  return [![shape.title, name].includes(shape.description) && shape.description, [kind, bounds].filter(Boolean).join(" "), required && "required"]
-    .filter(Boolean).join(" · ");
+  const bounds =
+    range[0] !== undefined && range[1] !== undefined
+      ? `${range[0]} to ${range[1]}`
+      : range[0] !== undefined
+        ? `at least ${range[0]}`
+        : range[1] !== undefined
+          ? `at most ${range[1]}`
+          : "";
+  return [
+    ![shape.title, name].includes(shape.description) && shape.description,
+    [kind, bounds].filter(Boolean).join(" "),
+    required && "required",
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 function control(name, shape, required, root, depth) {
-  if (depth < MAX_DEPTH && shape.type === "object" && shape.properties) return group(name, shape, required, root, depth);
+  if (depth < MAX_DEPTH && shape.type === "object" && shape.properties)
+    return group(name, shape, required, root, depth);
   if (depth < MAX_DEPTH && shape.type === "array" && isSimple(resolve(shape.items, root))) {
     return list(name, shape, required, root);
   }
@@ -118,7 +147,8 @@ function control(name, shape, required, root, depth) {
   return { element, read };
 }
 
-const isSimple = (shape) => Boolean(shape.enum) || ["string", "integer", "number", "boolean"].includes(shape.type);
+const isSimple = (shape) =>
+  Boolean(shape.enum) || ["string", "integer", "number", "boolean"].includes(shape.type);
 
 // An object whose fields are known. Left alone, an optional one is not sent.
 function group(name, shape, required, root, depth) {
@@ -126,15 +156,31 @@ function group(name, shape, required, root, depth) {
   let given = required;
   const body = h("div", { class: "group fields" }, fields.inputs);
   const id = uniqueId("given");
-  const box = required ? null : h("input", { type: "checkbox", id, onchange: (event) => {
-    given = event.target.checked;
-    body.hidden = !given;
-    element.classList.toggle("broad", given);
-  } });
+  const box = required
+    ? null
+    : h("input", {
+        type: "checkbox",
+        id,
+        onchange: (event) => {
+          given = event.target.checked;
+          body.hidden = !given;
+          element.classList.toggle("broad", given);
+        },
+      });
   body.hidden = !given;
-  const element = h("fieldset", { class: given ? "broad" : "" },
-    h("legend", {}, box, box ? h("label", { for: id }, name) : name, " ", h("span", { class: "hint" }, hintOf(name, shape, required, ""))),
-    body);
+  const element = h(
+    "fieldset",
+    { class: given ? "broad" : "" },
+    h(
+      "legend",
+      {},
+      box,
+      box ? h("label", { for: id }, name) : name,
+      " ",
+      h("span", { class: "hint" }, hintOf(name, shape, required, "")),
+    ),
+    body,
+  );
   return { element, read: (path) => (given ? fields.read(path) : undefined) };
 }
 
@@ -146,27 +192,56 @@ function list(name, shape, required, root) {
   const add = (value) => {
     const one = simple({ ...items, default: value }, true);
     one.input.setAttribute("aria-label", `${name}, item`);
-    const line = h("li", { class: "row" }, h("div", { class: "grow" }, one.input), h("button", {
-      type: "button", class: "quiet", "aria-label": `Remove this item of ${name}`,
-      onclick: () => {
-        made.delete(line);
-        line.remove();
-        more.focus();
-        element.dispatchEvent(new Event("change", { bubbles: true }));
-      },
-    }, "Remove"));
+    const line = h(
+      "li",
+      { class: "row" },
+      h("div", { class: "grow" }, one.input),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Remove this item of ${name}`,
+          onclick: () => {
+            made.delete(line);
+            line.remove();
+            more.focus();
+            element.dispatchEvent(new Event("change", { bubbles: true }));
+          },
+        },
+        "Remove",
+      ),
+    );
     made.set(line, one);
     lines.append(line);
     return one.input;
   };
-  const more = h("button", { type: "button", class: "small", onclick: () => {
-    add().focus();
-    element.dispatchEvent(new Event("change", { bubbles: true }));
-  } }, `Add an item`);
+  const more = h(
+    "button",
+    {
+      type: "button",
+      class: "small",
+      onclick: () => {
+        add().focus();
+        element.dispatchEvent(new Event("change", { bubbles: true }));
+      },
+    },
+    `Add an item`,
+  );
   more.setAttribute("aria-label", `Add an item to ${name}`);
-  const element = h("fieldset", {},
-    h("legend", {}, name, " ", h("span", { class: "hint" }, hintOf(name, shape, required, `list of ${items.type || "choices"}`))),
-    lines, more);
+  const element = h(
+    "fieldset",
+    {},
+    h(
+      "legend",
+      {},
+      name,
+      " ",
+      h("span", { class: "hint" }, hintOf(name, shape, required, `list of ${items.type || "choices"}`)),
+    ),
+    lines,
+    more,
+  );
   const initial = Array.isArray(shape.default) ? shape.default : [];
   initial.forEach((value) => add(value));
   return {
@@ -185,19 +260,27 @@ function list(name, shape, required, root) {
 function simple(shape, required) {
   if (shape.enum || shape.const !== undefined) return choice(shape, required);
   switch (shape.type) {
-    case "boolean": return truth(shape, required);
-    case "integer": return number(shape, true);
-    case "number": return number(shape, false);
-    case "string": return shape.format === "binary" || shape.contentEncoding ? file() : text(shape, required);
-    default: return jsonControl(shape, shape.default);
+    case "boolean":
+      return truth(shape, required);
+    case "integer":
+      return number(shape, true);
+    case "number":
+      return number(shape, false);
+    case "string":
+      return shape.format === "binary" || shape.contentEncoding ? file() : text(shape, required);
+    default:
+      return jsonControl(shape, shape.default);
   }
 }
 
 function choice(shape, required) {
   const values = shape.enum || [shape.const];
-  const input = h("select", {},
+  const input = h(
+    "select",
+    {},
     required && shape.default === undefined ? null : h("option", { value: "" }, "not given"),
-    values.map((item) => h("option", { value: JSON.stringify(item) }, String(item))));
+    values.map((item) => h("option", { value: JSON.stringify(item) }, String(item))),
+  );
   if (isGiven(shape.default)) input.value = JSON.stringify(shape.default);
   return { input, kind: "", read: () => (input.value === "" ? undefined : JSON.parse(input.value)) };
 }
@@ -213,19 +296,29 @@ function truth(shape, required) {
 
 function number(shape, whole) {
   const input = h("input", {
-    type: "number", step: whole ? "1" : "any", min: shape.minimum, max: shape.maximum, value: shape.default ?? "",
+    type: "number",
+    step: whole ? "1" : "any",
+    min: shape.minimum,
+    max: shape.maximum,
+    value: shape.default ?? "",
     inputmode: whole ? "numeric" : "decimal",
   });
   const kind = whole ? "whole number" : "number";
-  return { input, kind, read: (path) => {
-    if (input.validity.badInput) throw new BadInput(`${path} must be a ${kind}`, input);
-    if (input.value === "") return undefined;
-    const value = Number(input.value);
-    if (whole && !Number.isInteger(value)) throw new BadInput(`${path} must be a whole number`, input);
-    if (shape.minimum !== undefined && value < shape.minimum) throw new BadInput(`${path} must be at least ${shape.minimum}`, input);
-    if (shape.maximum !== undefined && value > shape.maximum) throw new BadInput(`${path} must be at most ${shape.maximum}`, input);
-    return value;
-  } };
+  return {
+    input,
+    kind,
+    read: (path) => {
+      if (input.validity.badInput) throw new BadInput(`${path} must be a ${kind}`, input);
+      if (input.value === "") return undefined;
+      const value = Number(input.value);
+      if (whole && !Number.isInteger(value)) throw new BadInput(`${path} must be a whole number`, input);
+      if (shape.minimum !== undefined && value < shape.minimum)
+        throw new BadInput(`${path} must be at least ${shape.minimum}`, input);
+      if (shape.maximum !== undefined && value > shape.maximum)
+        throw new BadInput(`${path} must be at most ${shape.maximum}`, input);
+      return value;
+    },
+  };
 }
 
 const INPUTS = { date: "date", time: "time", email: "email", uri: "url", color: "color" };
@@ -237,20 +330,27 @@ function text(shape, required) {
     ? h("textarea", { value })
     : h("input", { type: INPUTS[shape.format] || "text", value, autocomplete: "off", spellcheck: "false" });
   const kind = shape.format ? `text, ${shape.format}` : "text";
-  return { input, kind, read: () => (input.value === "" && !(required || isGiven(shape.default)) ? undefined : input.value) };
+  return {
+    input,
+    kind,
+    read: () => (input.value === "" && !(required || isGiven(shape.default)) ? undefined : input.value),
+  };
 }
 
 // Bytes come from a file. They are read when it is chosen: a call must not wait for the disk.
 function file() {
   let bytes;
-  const input = h("input", { type: "file", onchange: async () => {
-    const chosen = input.files[0];
-    bytes = undefined;
-    if (!chosen) return;
-    bytes = new Uint8Array(await chosen.arrayBuffer());
-    bytes.fileName = chosen.name;
-    input.dispatchEvent(new Event("input", { bubbles: true }));
-  } });
+  const input = h("input", {
+    type: "file",
+    onchange: async () => {
+      const chosen = input.files[0];
+      bytes = undefined;
+      if (!chosen) return;
+      bytes = new Uint8Array(await chosen.arrayBuffer());
+      bytes.fileName = chosen.name;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    },
+  });
   return { input, kind: "file", read: () => bytes };
 }
 
@@ -258,13 +358,17 @@ function jsonControl(shape, initial) {
   const kind = { object: "JSON object", array: "JSON list" }[shape.type] || "text or JSON";
   const value = isGiven(initial) ? JSON.stringify(initial, null, shape.type === "object" ? 2 : 0) : "";
   const input = h("textarea", { class: "mono", spellcheck: "false", value });
-  return { input, kind, read: (path) => {
-    if (input.value.trim() === "") return undefined;
-    try {
-      return JSON.parse(input.value);
-    } catch (error) {
-      if (!shape.type) return input.value;
-      throw new BadInput(`${path} is not valid JSON: ${error.message}`, input);
-    }
-  } };
+  return {
+    input,
+    kind,
+    read: (path) => {
+      if (input.value.trim() === "") return undefined;
+      try {
+        return JSON.parse(input.value);
+      } catch (error) {
+        if (!shape.type) return input.value;
+        throw new BadInput(`${path} is not valid JSON: ${error.message}`, input);
+      }
+    },
+  };
 }

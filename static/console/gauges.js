@@ -13,27 +13,39 @@ function parse(text) {
   for (const line of text.split("\n")) {
     const match = line.match(/^([a-z_]+)(?:\{(.*)\})? (\S+)$/);
     if (!match) continue;
-    const labels = Object.fromEntries([...(match[2] || "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, value]) => [key, value]));
+    const labels = Object.fromEntries(
+      [...(match[2] || "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, value]) => [key, value]),
+    );
     if (!found.has(match[1])) found.set(match[1], []);
     found.get(match[1]).push({ labels, value: Number(match[3]) });
   }
-  const sum = (name, fits = () => true) => (found.get(name) || []).reduce((total, { labels, value }) => total + (fits(labels) ? value : 0), 0);
+  const sum = (name, fits = () => true) =>
+    (found.get(name) || []).reduce((total, { labels, value }) => total + (fits(labels) ? value : 0), 0);
   return { sum, of: (name) => found.get(name) || [] };
 }
 
 // The bucket in which the share of all requests falls, in seconds; NaN where there were none.
 function quantile(share, now, before) {
   const buckets = new Map();
-  for (const [samples, sign] of [[now, 1], [before, -1]]) {
-    for (const { labels, value } of samples) buckets.set(labels.le, (buckets.get(labels.le) || 0) + sign * value);
+  for (const [samples, sign] of [
+    [now, 1],
+    [before, -1],
+  ]) {
+    for (const { labels, value } of samples)
+      buckets.set(labels.le, (buckets.get(labels.le) || 0) + sign * value);
   }
-  const sorted = [...buckets].map(([bound, hits]) => [bound === "+Inf" ? Infinity : Number(bound), hits]).sort(([a], [b]) => a - b);
+  const sorted = [...buckets]
+    .map(([bound, hits]) => [bound === "+Inf" ? Infinity : Number(bound), hits])
+    .sort(([a], [b]) => a - b);
   const all = sorted.length ? sorted[sorted.length - 1][1] : 0;
   if (!all) return NaN;
   let low = 0;
   let below = 0;
   for (const [bound, hits] of sorted) {
-    if (hits >= share * all) return bound === Infinity ? low : low + ((bound - low) * (share * all - below)) / Math.max(1, hits - below);
+    if (hits >= share * all)
+      return bound === Infinity
+        ? low
+        : low + ((bound - low) * (share * all - below)) / Math.max(1, hits - below);
     low = bound;
     below = hits;
   }
@@ -41,8 +53,12 @@ function quantile(share, now, before) {
 }
 
 const CALLS = "hyphad_call_seconds_bucket";
-const rate = (name, fits) => (now, before, seconds) => Math.max(0, now.sum(name, fits) - before.sum(name, fits)) / seconds;
-const level = (name, scale = 1) => (now) => now.sum(name) / scale;
+const rate = (name, fits) => (now, before, seconds) =>
+  Math.max(0, now.sum(name, fits) - before.sum(name, fits)) / seconds;
+const level =
+  (name, scale = 1) =>
+  (now) =>
+    now.sum(name) / scale;
 const latency = (share) => (now, before) => 1000 * quantile(share, now.of(CALLS), before.of(CALLS));
 const isBad = ({ outcome, status }) => (outcome !== undefined ? outcome !== "ok" : status === "5xx");
 
@@ -65,12 +81,22 @@ function gauge(name, unit, show = figure) {
   const number = h("span", { class: "figure" }, "–");
   const line = svg("path", { class: "line" });
   const area = svg("path", { class: "area" });
-  const chart = svg("svg", { viewBox: "0 0 100 32", preserveAspectRatio: "none", class: "chart", "aria-hidden": "true" }, area, line);
+  const chart = svg(
+    "svg",
+    { viewBox: "0 0 100 32", preserveAspectRatio: "none", class: "chart", "aria-hidden": "true" },
+    area,
+    line,
+  );
   const most = h("span", { class: "most" });
   const values = [];
   return {
-    element: h("div", { class: "gauge" }, h("dt", {}, h("span", {}, name), most), h("dd", {}, number, unit ? h("span", { class: "unit" }, ` ${unit}`) : null),
-      show === figure ? chart : null),
+    element: h(
+      "div",
+      { class: "gauge" },
+      h("dt", {}, h("span", {}, name), most),
+      h("dd", {}, number, unit ? h("span", { class: "unit" }, ` ${unit}`) : null),
+      show === figure ? chart : null,
+    ),
     put(value) {
       values.push(value);
       if (values.length > HISTORY) values.shift();
@@ -80,8 +106,11 @@ function gauge(name, unit, show = figure) {
       const top = Math.max(...known, 1e-9);
       most.textContent = known.length ? `max ${figure(top < 1e-6 ? 0 : top)}` : "";
       const start = HISTORY - values.length;
-      const points = values.map((one, index) => [((start + index) * 100) / (HISTORY - 1), 31 - (29 * one) / top]).filter(([, y]) => Number.isFinite(y));
-      const d = points.length > 1 ? `M${points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}` : "";
+      const points = values
+        .map((one, index) => [((start + index) * 100) / (HISTORY - 1), 31 - (29 * one) / top])
+        .filter(([, y]) => Number.isFinite(y));
+      const d =
+        points.length > 1 ? `M${points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L")}` : "";
       line.setAttribute("d", d);
       area.setAttribute("d", d ? `${d}V32H${points[0][0].toFixed(1)}Z` : "");
     },
@@ -98,6 +127,15 @@ export async function gauges() {
     before = now;
   }
   await tick();
-  const timer = setInterval(() => { if (!document.hidden) tick().catch(() => {}); }, EVERY);
-  return { element: h("dl", { class: "gauges" }, made.map((one) => one.element)), leave: () => clearInterval(timer) };
+  const timer = setInterval(() => {
+    if (!document.hidden) tick().catch(() => {});
+  }, EVERY);
+  return {
+    element: h(
+      "dl",
+      { class: "gauges" },
+      made.map((one) => one.element),
+    ),
+    leave: () => clearInterval(timer),
+  };
 }

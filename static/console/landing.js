@@ -3,7 +3,21 @@ import { base, call, live, manager, origin, segment } from "./api.js";
 import { begin, homeOf, isNamed, loginUrl } from "./bar.js";
 import { Rows } from "./rows.js";
 import { firstService } from "./snippets.js";
-import { $, announce, codeBlock, copyButton, failure, field, fill, form, h, lamp, panel, tabs, tag } from "./ui.js";
+import {
+  $,
+  announce,
+  codeBlock,
+  copyButton,
+  failure,
+  field,
+  fill,
+  form,
+  h,
+  lamp,
+  panel,
+  tabs,
+  tag,
+} from "./ui.js";
 
 const SHOWN = 50;
 const DAY = 86400;
@@ -18,13 +32,18 @@ async function landing(user) {
   services.onNew = first.appeared;
   const mine = named ? await workspacesOf(homeOf(user)) : signIn();
   await services.load();
-  fill(main,
+  fill(
+    main,
     h("h1", {}, "hyphad is running"),
-    h("dl", { class: "facts" },
+    h(
+      "dl",
+      { class: "facts" },
       fact("Version", main.dataset.version),
       fact("Address", h("code", {}, origin), copyButton(origin)),
-      fact("You", named ? user.email || user.id : "not logged in")),
-    h("div", { class: "columns" }, h("div", {}, first.element), h("div", {}, services.element, mine)));
+      fact("You", named ? user.email || user.id : "not logged in"),
+    ),
+    h("div", { class: "columns" }, h("div", {}, first.element), h("div", {}, services.element, mine)),
+  );
   services.listen();
 }
 
@@ -37,29 +56,64 @@ function firstSteps(home) {
   let chosen = 0;
   const place = h("div");
   const waiting = lamp();
-  const state = h("p", { class: "state", "aria-live": "polite" }, waiting, "The service shows up here by itself.");
+  const state = h(
+    "p",
+    { class: "state", "aria-live": "polite" },
+    waiting,
+    "The service shows up here by itself.",
+  );
   function show() {
-    const panels = Object.entries(firstService(token, seen))
-      .map(([name, text]) => [name, () => codeBlock(text, `${name} code`)]);
-    fill(place, tabs("Language", panels, chosen, (index) => { chosen = index; }));
+    const panels = Object.entries(firstService(token, seen)).map(([name, text]) => [
+      name,
+      () => codeBlock(text, `${name} code`),
+    ]);
+    fill(
+      place,
+      tabs("Language", panels, chosen, (index) => {
+        chosen = index;
+      }),
+    );
   }
   const said = h("div", { "aria-live": "polite" });
-  const fresh = h("button", { type: "button", onclick: async () => {
-    const options = { workspace: home, permission: "admin", expires_in: DAY };
-    try {
-      token = await manager(home, "generate_token", { config: options });
-    } catch (error) {
-      fill(said, failure(error));
-      return;
-    }
-    show();
-    fill(said, h("p", { class: "small soft" }, "The code above now connects as you, to your own workspace, for one day. Whoever has the token can do the same."));
-  } }, "Put a fresh token in");
+  const fresh = h(
+    "button",
+    {
+      type: "button",
+      onclick: async () => {
+        const options = { workspace: home, permission: "admin", expires_in: DAY };
+        try {
+          token = await manager(home, "generate_token", { config: options });
+        } catch (error) {
+          fill(said, failure(error));
+          return;
+        }
+        show();
+        fill(
+          said,
+          h(
+            "p",
+            { class: "small soft" },
+            "The code above now connects as you, to your own workspace, for one day. Whoever has the token can do the same.",
+          ),
+        );
+      },
+    },
+    "Put a fresh token in",
+  );
   show();
   return {
-    element: panel("Your first service in a minute", { class: "padded" },
-      h("p", {}, "Run the Python or the JavaScript code. Then call it with curl, or give it to an assistant as an MCP server."),
-      place, h("div", { class: "row steps" }, h("div", { class: "grow" }, state), home ? fresh : null), said),
+    element: panel(
+      "Your first service in a minute",
+      { class: "padded" },
+      h(
+        "p",
+        {},
+        "Run the Python or the JavaScript code. Then call it with curl, or give it to an assistant as an MCP server.",
+      ),
+      place,
+      h("div", { class: "row steps" }, h("div", { class: "grow" }, state), home ? fresh : null),
+      said,
+    ),
     // One that has been there before fills the code in, and no more.
     known(workspace, id) {
       if (id.split(":").pop() !== "hello-world" || workspace !== home) return;
@@ -69,7 +123,13 @@ function firstSteps(home) {
     appeared(workspace, id, service) {
       if (id.split(":").pop() !== "hello-world") return;
       seen = { workspace, id };
-      fill(state, lamp(), " ", h("a", { href: linkTo(workspace, id) }, service.name || id), " is here. Open it to call it from this page.");
+      fill(
+        state,
+        lamp(),
+        " ",
+        h("a", { href: linkTo(workspace, id) }, service.name || id),
+        " is here. Open it to call it from this page.",
+      );
       state.firstChild.classList.add("on");
       announce(`${service.name || id} is here`);
       show();
@@ -82,18 +142,31 @@ const linkTo = (workspace, id) => `${base}/${segment(workspace)}/#/services/${en
 function publicServices(listening) {
   const known = new Map();
   const more = h("p", { class: "note" });
-  const rows = new Rows((service, key) => {
-    const [workspace, id] = key.split("/");
-    return h("li", {},
-      h("a", { class: "cover", href: linkTo(workspace, id) }, service.name || id),
-      h("p", { class: "small soft mono clip", title: key }, key));
-  }, { empty: "None yet. Yours will be the first." });
+  const rows = new Rows(
+    (service, key) => {
+      const [workspace, id] = key.split("/");
+      return h(
+        "li",
+        {},
+        h("a", { class: "cover", href: linkTo(workspace, id) }, service.name || id),
+        h("p", { class: "small soft mono clip", title: key }, key),
+      );
+    },
+    { empty: "None yet. Yours will be the first." },
+  );
   const self = {
-    element: panel("Public services", { class: "list", beside: h("span", { class: "beside" }, listening, "live") }, rows.element, more),
+    element: panel(
+      "Public services",
+      { class: "list", beside: h("span", { class: "beside" }, listening, "live") },
+      rows.element,
+      more,
+    ),
     onKnown: () => {},
     onNew: () => {},
     async load() {
-      const found = await call("public", "ws", "list_services", { query: { workspace: "*", visibility: "public" } });
+      const found = await call("public", "ws", "list_services", {
+        query: { workspace: "*", visibility: "public" },
+      });
       known.clear();
       for (const service of found) {
         const place = put(service);
@@ -103,21 +176,25 @@ function publicServices(listening) {
     },
     listen() {
       const begun = { first: true };
-      live("/events", {
-        service_added: (service) => {
-          const place = put(service);
-          draw();
-          if (place) self.onNew(...place, service);
+      live(
+        "/events",
+        {
+          service_added: (service) => {
+            const place = put(service);
+            draw();
+            if (place) self.onNew(...place, service);
+          },
+          service_removed: (service) => {
+            known.delete(fullId(service));
+            draw();
+          },
         },
-        service_removed: (service) => {
-          known.delete(fullId(service));
-          draw();
+        (on) => {
+          listening.classList.toggle("on", on);
+          if (on && !begun.first) self.load().catch(() => {});
+          if (on) begun.first = false;
         },
-      }, (on) => {
-        listening.classList.toggle("on", on);
-        if (on && !begun.first) self.load().catch(() => {});
-        if (on) begun.first = false;
-      });
+      );
     },
   };
   function put(service) {
@@ -135,37 +212,80 @@ function publicServices(listening) {
   return self;
 }
 
-const fullId = (service) => (service.id.includes("/") ? service.id : `${service.config.workspace}/${service.id}`);
+const fullId = (service) =>
+  service.id.includes("/") ? service.id : `${service.config.workspace}/${service.id}`;
 
 function signIn() {
-  return panel("Your workspace", { class: "padded" },
-    h("p", {}, "Programs may connect without an account: each gets a workspace of its own for as long as it stays. Log in for one that is kept."),
-    h("p", {}, h("a", { class: "button main", href: loginUrl() }, "Log in")));
+  return panel(
+    "Your workspace",
+    { class: "padded" },
+    h(
+      "p",
+      {},
+      "Programs may connect without an account: each gets a workspace of its own for as long as it stays. Log in for one that is kept.",
+    ),
+    h("p", {}, h("a", { class: "button main", href: loginUrl() }, "Log in")),
+  );
 }
 
 async function workspacesOf(home) {
-  const rows = new Rows((workspace) => h("li", {},
-    h("div", { class: "row" },
-      h("a", { class: "cover grow", href: `${base}/${segment(workspace.id)}/` }, workspace.id === home ? "My workspace" : workspace.name || workspace.id),
-      workspace.persistent ? null : tag("temporary")),
-    h("p", { class: "small soft clip" }, workspace.id === home ? workspace.id : workspace.description || workspace.id)));
+  const rows = new Rows((workspace) =>
+    h(
+      "li",
+      {},
+      h(
+        "div",
+        { class: "row" },
+        h(
+          "a",
+          { class: "cover grow", href: `${base}/${segment(workspace.id)}/` },
+          workspace.id === home ? "My workspace" : workspace.name || workspace.id,
+        ),
+        workspace.persistent ? null : tag("temporary"),
+      ),
+      h(
+        "p",
+        { class: "small soft clip" },
+        workspace.id === home ? workspace.id : workspace.description || workspace.id,
+      ),
+    ),
+  );
   const load = async () => {
     const found = await manager(home, "list_workspaces");
     found.sort((a, b) => Number(b.id === home) - Number(a.id === home));
     rows.show(found.map((workspace) => [workspace.id, workspace]));
   };
   await load();
-  const name = h("input", { type: "text", required: true, autocomplete: "off", pattern: "[a-z0-9]+(-[a-z0-9]+)+" });
+  const name = h("input", {
+    type: "text",
+    required: true,
+    autocomplete: "off",
+    pattern: "[a-z0-9]+(-[a-z0-9]+)+",
+  });
   const about = h("input", { type: "text", autocomplete: "off" });
-  const create = form(async () => {
-    const config = { id: name.value.trim(), name: name.value.trim(), description: about.value, persistent: true };
-    await manager(home, "create_workspace", { config });
-    name.value = about.value = "";
-    await load();
-    announce("Workspace created");
-  }, field("Name", name, "lower case, with a hyphen, such as lab-3"), field("What it is for", about), h("p", {}, h("button", {}, "Create workspace")));
-  return panel("My workspaces", { class: "list" }, rows.element,
-    h("details", { class: "padded" }, h("summary", {}, "New workspace"), create));
+  const create = form(
+    async () => {
+      const config = {
+        id: name.value.trim(),
+        name: name.value.trim(),
+        description: about.value,
+        persistent: true,
+      };
+      await manager(home, "create_workspace", { config });
+      name.value = about.value = "";
+      await load();
+      announce("Workspace created");
+    },
+    field("Name", name, "lower case, with a hyphen, such as lab-3"),
+    field("What it is for", about),
+    h("p", {}, h("button", {}, "Create workspace")),
+  );
+  return panel(
+    "My workspaces",
+    { class: "list" },
+    rows.element,
+    h("details", { class: "padded" }, h("summary", {}, "New workspace"), create),
+  );
 }
 
 const info = await begin();

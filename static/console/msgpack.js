@@ -18,7 +18,9 @@ class Reader {
     return start;
   }
 
-  number(kind, length) { return this.view[`get${kind}`](this.take(length)); }
+  number(kind, length) {
+    return this.view[`get${kind}`](this.take(length));
+  }
 
   long(kind) {
     const big = this.number(kind, 8);
@@ -35,13 +37,20 @@ class Reader {
     return new TextDecoder().decode(this.bytes.subarray(start, start + length));
   }
 
-  list(length) { return Array.from({ length }, () => this.value()); }
+  list(length) {
+    return Array.from({ length }, () => this.value());
+  }
 
   map(length) {
     const found = {};
     for (let index = 0; index < length; index += 1) {
       const key = String(this.value());
-      Object.defineProperty(found, key, { value: this.value(), enumerable: true, configurable: true, writable: true });
+      Object.defineProperty(found, key, {
+        value: this.value(),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
     }
     return found;
   }
@@ -69,34 +78,66 @@ class Reader {
     if (mark < 0xc0) return this.text(mark & 31);
     if (mark >= 0xe0) return mark - 256;
     switch (mark) {
-      case 0xc0: return null;
-      case 0xc2: return false;
-      case 0xc3: return true;
-      case 0xc4: return this.raw(this.number("Uint8", 1));
-      case 0xc5: return this.raw(this.number("Uint16", 2));
-      case 0xc6: return this.raw(this.number("Uint32", 4));
-      case 0xc7: return this.extension(this.number("Uint8", 1));
-      case 0xc8: return this.extension(this.number("Uint16", 2));
-      case 0xc9: return this.extension(this.number("Uint32", 4));
-      case 0xca: return this.number("Float32", 4);
-      case 0xcb: return this.number("Float64", 8);
-      case 0xcc: return this.number("Uint8", 1);
-      case 0xcd: return this.number("Uint16", 2);
-      case 0xce: return this.number("Uint32", 4);
-      case 0xcf: return this.long("BigUint64");
-      case 0xd0: return this.number("Int8", 1);
-      case 0xd1: return this.number("Int16", 2);
-      case 0xd2: return this.number("Int32", 4);
-      case 0xd3: return this.long("BigInt64");
-      case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return this.extension(2 ** (mark - 0xd4));
-      case 0xd9: return this.text(this.number("Uint8", 1));
-      case 0xda: return this.text(this.number("Uint16", 2));
-      case 0xdb: return this.text(this.number("Uint32", 4));
-      case 0xdc: return this.list(this.number("Uint16", 2));
-      case 0xdd: return this.list(this.number("Uint32", 4));
-      case 0xde: return this.map(this.number("Uint16", 2));
-      case 0xdf: return this.map(this.number("Uint32", 4));
-      default: throw new Error("this is no MessagePack");
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+        return this.raw(this.number("Uint8", 1));
+      case 0xc5:
+        return this.raw(this.number("Uint16", 2));
+      case 0xc6:
+        return this.raw(this.number("Uint32", 4));
+      case 0xc7:
+        return this.extension(this.number("Uint8", 1));
+      case 0xc8:
+        return this.extension(this.number("Uint16", 2));
+      case 0xc9:
+        return this.extension(this.number("Uint32", 4));
+      case 0xca:
+        return this.number("Float32", 4);
+      case 0xcb:
+        return this.number("Float64", 8);
+      case 0xcc:
+        return this.number("Uint8", 1);
+      case 0xcd:
+        return this.number("Uint16", 2);
+      case 0xce:
+        return this.number("Uint32", 4);
+      case 0xcf:
+        return this.long("BigUint64");
+      case 0xd0:
+        return this.number("Int8", 1);
+      case 0xd1:
+        return this.number("Int16", 2);
+      case 0xd2:
+        return this.number("Int32", 4);
+      case 0xd3:
+        return this.long("BigInt64");
+      case 0xd4:
+      case 0xd5:
+      case 0xd6:
+      case 0xd7:
+      case 0xd8:
+        return this.extension(2 ** (mark - 0xd4));
+      case 0xd9:
+        return this.text(this.number("Uint8", 1));
+      case 0xda:
+        return this.text(this.number("Uint16", 2));
+      case 0xdb:
+        return this.text(this.number("Uint32", 4));
+      case 0xdc:
+        return this.list(this.number("Uint16", 2));
+      case 0xdd:
+        return this.list(this.number("Uint32", 4));
+      case 0xde:
+        return this.map(this.number("Uint16", 2));
+      case 0xdf:
+        return this.map(this.number("Uint32", 4));
+      default:
+        throw new Error("this is no MessagePack");
     }
   }
 }

@@ -13,7 +13,9 @@ export const admin = (method, args) => call(ROOT, "admin-utils", method, args);
 
 // Calls `look` now and then while the page is looked at; returns what ends that.
 function keep(look) {
-  const timer = setInterval(() => { if (!document.hidden) look().catch(() => {}); }, EVERY);
+  const timer = setInterval(() => {
+    if (!document.hidden) look().catch(() => {});
+  }, EVERY);
   return () => clearInterval(timer);
 }
 
@@ -25,17 +27,40 @@ export async function clientsPanel() {
     const found = await admin("list_connections", { limit: SHOWN });
     const slow = found.filter((client) => client.queued_bytes > 0).length;
     said.textContent = slow ? `${slow} do not keep up` : "all keep up";
-    const focused = place.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
-    fill(place, table("Clients", ["Client", "User", "From", "Since", "Messages in", "Messages out", "Waiting", ""], found.map((client) => [
-      h("code", { class: "small" }, client.client), client.user, client.remote, ago(Date.now() / 1000 - client.connected_at),
-      client.frames_in, client.frames_out, h("span", { class: client.queued_bytes ? "bad" : "soft" }, size(client.queued_bytes)),
-      h("button", { type: "button", class: "quiet small danger", "aria-label": `Disconnect ${client.client}`, onclick: () => disconnect(client.client) }, "Disconnect"),
-    ]), "Nobody is connected."));
+    const focused =
+      place.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
+    fill(
+      place,
+      table(
+        "Clients",
+        ["Client", "User", "From", "Since", "Messages in", "Messages out", "Waiting", ""],
+        found.map((client) => [
+          h("code", { class: "small" }, client.client),
+          client.user,
+          client.remote,
+          ago(Date.now() / 1000 - client.connected_at),
+          client.frames_in,
+          client.frames_out,
+          h("span", { class: client.queued_bytes ? "bad" : "soft" }, size(client.queued_bytes)),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "quiet small danger",
+              "aria-label": `Disconnect ${client.client}`,
+              onclick: () => disconnect(client.client),
+            },
+            "Disconnect",
+          ),
+        ]),
+        "Nobody is connected.",
+      ),
+    );
     if (focused) (place.querySelector(`[aria-label="${CSS.escape(focused)}"]`) || place).focus();
   }
   async function disconnect(address) {
     const [workspace, client] = address.split("/");
-    if (!await confirmed(`Disconnect ${client}?`, "It is refused for a minute.", "Disconnect")) return;
+    if (!(await confirmed(`Disconnect ${client}?`, "It is refused for a minute.", "Disconnect"))) return;
     try {
       await admin("kickout_client", [workspace, client]);
       announce("Disconnected");
@@ -45,14 +70,37 @@ export async function clientsPanel() {
     }
   }
   await look();
-  return { element: panel("Clients, slow ones first", { class: "list", beside: said, note: `By how much is waiting for them; at most ${SHOWN} are shown.` }, place), leave: keep(look) };
+  return {
+    element: panel(
+      "Clients, slow ones first",
+      { class: "list", beside: said, note: `By how much is waiting for them; at most ${SHOWN} are shown.` },
+      place,
+    ),
+    leave: keep(look),
+  };
 }
 
 export async function logPanel() {
-  const rows = new Rows((entry) => h("li", { class: "entry" },
-    h("time", { class: "small soft", title: new Date(entry.time * 1000).toLocaleString() }, clock(new Date(entry.time * 1000))),
-    h("span", {}, tag(entry.level, entry.level === "warning" ? "warn" : "bad")),
-    h("div", { class: "what" }, h("code", {}, entry.message), entry.exception ? h("p", { class: "small bad" }, entry.exception) : null)), { empty: "No warnings and no errors since the start.", class: "log" });
+  const rows = new Rows(
+    (entry) =>
+      h(
+        "li",
+        { class: "entry" },
+        h(
+          "time",
+          { class: "small soft", title: new Date(entry.time * 1000).toLocaleString() },
+          clock(new Date(entry.time * 1000)),
+        ),
+        h("span", {}, tag(entry.level, entry.level === "warning" ? "warn" : "bad")),
+        h(
+          "div",
+          { class: "what" },
+          h("code", {}, entry.message),
+          entry.exception ? h("p", { class: "small bad" }, entry.exception) : null,
+        ),
+      ),
+    { empty: "No warnings and no errors since the start.", class: "log" },
+  );
   const level = select(LEVELS.map((name) => [name, name]));
   level.setAttribute("aria-label", "Log level");
   async function look() {
@@ -60,15 +108,29 @@ export async function logPanel() {
     if (document.activeElement !== level) level.value = now;
     rows.show(entries.map((entry) => [entry.number, entry]).reverse());
   }
-  const change = form(async () => {
-    await admin("set_log_level", { level: level.value });
-    await look();
-    announce("Changed");
-    return h("p", { class: "small soft" }, "In force until the next start or reload.");
-  }, h("div", { class: "row" }, h("span", { class: "small soft" }, "Log level"), level, h("button", { class: "small" }, "Set")));
+  const change = form(
+    async () => {
+      await admin("set_log_level", { level: level.value });
+      await look();
+      announce("Changed");
+      return h("p", { class: "small soft" }, "In force until the next start or reload.");
+    },
+    h(
+      "div",
+      { class: "row" },
+      h("span", { class: "small soft" }, "Log level"),
+      level,
+      h("button", { class: "small" }, "Set"),
+    ),
+  );
   await look();
   return {
-    element: panel("Recent warnings and errors", { class: "list" }, h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Log" }, rows.element), h("div", { class: "foot" }, change)),
+    element: panel(
+      "Recent warnings and errors",
+      { class: "list" },
+      h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Log" }, rows.element),
+      h("div", { class: "foot" }, change),
+    ),
     leave: keep(look),
   };
 }
@@ -77,17 +139,36 @@ export async function backupsPanel() {
   const list = h("div");
   async function show() {
     const found = await admin("list_backups");
-    fill(list, table("Backups", ["File", "Size", "Made"], found.slice(0, 8).map((one) => [
-      h("code", { class: "small" }, one.file), size(one.bytes), h("span", { class: "nowrap" }, moment(one.made_at)),
-    ]), "None yet."));
+    fill(
+      list,
+      table(
+        "Backups",
+        ["File", "Size", "Made"],
+        found
+          .slice(0, 8)
+          .map((one) => [
+            h("code", { class: "small" }, one.file),
+            size(one.bytes),
+            h("span", { class: "nowrap" }, moment(one.made_at)),
+          ]),
+        "None yet.",
+      ),
+    );
   }
-  const now = form(async () => {
-    const begun = performance.now();
-    const made = await admin("backup_now");
-    await show();
-    announce("Backed up");
-    return h("p", { class: "small soft" }, `${size(made.bytes)} in ${figure((performance.now() - begun) / 1000)} s, kept as ${made.file}.`);
-  }, h("button", {}, "Back up now"));
+  const now = form(
+    async () => {
+      const begun = performance.now();
+      const made = await admin("backup_now");
+      await show();
+      announce("Backed up");
+      return h(
+        "p",
+        { class: "small soft" },
+        `${size(made.bytes)} in ${figure((performance.now() - begun) / 1000)} s, kept as ${made.file}.`,
+      );
+    },
+    h("button", {}, "Back up now"),
+  );
   await show();
   return panel("Backups", { class: "list" }, list, h("div", { class: "foot" }, now));
 }

@@ -7,13 +7,22 @@ import { admin, backupsPanel, clientsPanel, logPanel, ROOT } from "./operations.
 import { $, failure, fill, h, panel, select, table, tag } from "./ui.js";
 import { usersPage } from "./users.js";
 
-const PAGES = [["", "Overview", overviewPage], ["users", "Users", usersPage], ["audit", "Audit log", auditPage], ["configuration", "Configuration", configurationPage]];
+const PAGES = [
+  ["", "Overview", overviewPage],
+  ["users", "Users", usersPage],
+  ["audit", "Audit log", auditPage],
+  ["configuration", "Configuration", configurationPage],
+];
 const AUDITED = 200;
 const main = $("#main");
 
 function notForYou(user) {
-  fill(main, h("h1", {}, "Server"), h("p", {}, "This page is for administrators of the server."),
-    isNamed(user) ? null : h("p", {}, h("a", { class: "button main", href: loginUrl() }, "Log in")));
+  fill(
+    main,
+    h("h1", {}, "Server"),
+    h("p", {}, "This page is for administrators of the server."),
+    isNamed(user) ? null : h("p", {}, h("a", { class: "button main", href: loginUrl() }, "Log in")),
+  );
 }
 
 async function serverPages(info) {
@@ -36,17 +45,42 @@ async function serverPages(info) {
   await route(false);
 }
 
-const head = (info, current) => h("div", { class: "head" },
-  h("h1", {}, "Server"),
-  h("p", { class: "row soft" }, h("span", {}, `hyphad ${main.dataset.version}`), h("code", {}, info.server_id), h("span", {}, `speaks hypha ${info.hypha_version}`)),
-  h("nav", { class: "tabs", "aria-label": "Server" },
-    PAGES.map(([path, name]) => h("a", { href: `#/${path}`, "aria-current": path === current ? "page" : null }, name))));
+const head = (info, current) =>
+  h(
+    "div",
+    { class: "head" },
+    h("h1", {}, "Server"),
+    h(
+      "p",
+      { class: "row soft" },
+      h("span", {}, `hyphad ${main.dataset.version}`),
+      h("code", {}, info.server_id),
+      h("span", {}, `speaks hypha ${info.hypha_version}`),
+    ),
+    h(
+      "nav",
+      { class: "tabs", "aria-label": "Server" },
+      PAGES.map(([path, name]) =>
+        h("a", { href: `#/${path}`, "aria-current": path === current ? "page" : null }, name),
+      ),
+    ),
+  );
 
 async function overviewPage() {
-  const [dials, clients, log, backups] = await Promise.all([gauges(), clientsPanel(), logPanel(), backupsPanel()]);
+  const [dials, clients, log, backups] = await Promise.all([
+    gauges(),
+    clientsPanel(),
+    logPanel(),
+    backupsPanel(),
+  ]);
   return {
-    element: h("div", {}, dials.element, clients.element,
-      h("div", { class: "columns" }, h("div", {}, log.element), h("div", {}, backups))),
+    element: h(
+      "div",
+      {},
+      dials.element,
+      clients.element,
+      h("div", { class: "columns" }, h("div", {}, log.element), h("div", {}, backups)),
+    ),
     leave() {
       dials.leave();
       clients.leave();
@@ -61,12 +95,27 @@ async function auditPage() {
   const kinds = [...new Set(all.map((entry) => entry.event))].sort();
   const chosen = select([["", "everything"], ...kinds.map((kind) => [kind, kind.replaceAll("_", " ")])], "");
   chosen.setAttribute("aria-label", "Which events");
-  const detail = (entry) => Object.entries(entry.detail || {}).map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
-  const show = (entries) => fill(place, table("Audit log", ["When", "What", "Outcome", "Who", "To whom", "From", "More"], entries.map((entry) => [
-    moment(Date.parse(entry.time) / 1000), h("span", { class: "nowrap" }, entry.event.replaceAll("_", " ")),
-    tag(entry.outcome, entry.outcome === "ok" ? "" : "bad"), entry.actor, entry.subject, entry.address,
-    h("span", { class: "small soft" }, detail(entry)),
-  ])));
+  const detail = (entry) =>
+    Object.entries(entry.detail || {})
+      .map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`)
+      .join(", ");
+  const show = (entries) =>
+    fill(
+      place,
+      table(
+        "Audit log",
+        ["When", "What", "Outcome", "Who", "To whom", "From", "More"],
+        entries.map((entry) => [
+          moment(Date.parse(entry.time) / 1000),
+          h("span", { class: "nowrap" }, entry.event.replaceAll("_", " ")),
+          tag(entry.outcome, entry.outcome === "ok" ? "" : "bad"),
+          entry.actor,
+          entry.subject,
+          entry.address,
+          h("span", { class: "small soft" }, detail(entry)),
+        ]),
+      ),
+    );
   chosen.addEventListener("change", async () => {
     try {
       show(await call(ROOT, "user-admin", "list_audit", { limit: AUDITED, event: chosen.value || null }));
@@ -75,28 +124,65 @@ async function auditPage() {
     }
   });
   show(all);
-  return { element: panel("Audit log", { class: "list", beside: chosen, note: `The newest ${AUDITED} security events.` }, place) };
+  return {
+    element: panel(
+      "Audit log",
+      { class: "list", beside: chosen, note: `The newest ${AUDITED} security events.` },
+      place,
+    ),
+  };
 }
 
 async function configurationPage() {
   const found = await admin("get_configuration");
   const place = h("div");
-  const search = h("input", { type: "search", placeholder: "Filter by key, value or source", "aria-label": "Filter settings", oninput: () => show() });
+  const search = h("input", {
+    type: "search",
+    placeholder: "Filter by key, value or source",
+    "aria-label": "Filter settings",
+    oninput: () => show(),
+  });
   const changed = h("input", { type: "checkbox", id: "changed", onchange: () => show() });
   const said = (value) => (Array.isArray(value) ? value.join(" ") : value === null ? "" : String(value));
   function show() {
     const wanted = search.value.toLowerCase();
-    const rows = found.filter((one) => (!changed.checked || one.source !== "default")
-      && `${one.key} ${said(one.value)} ${one.source}`.toLowerCase().includes(wanted));
-    fill(place, table("Configuration", ["Setting", "Value", "From", "What it is"], rows.map((one) => [
-      h("code", {}, one.key), h("code", {}, said(one.value)),
-      one.source === "default" ? h("span", { class: "soft" }, "default") : tag(one.source, "open"), h("span", { class: "small soft" }, one.help),
-    ]), "Nothing fits this filter."));
+    const rows = found.filter(
+      (one) =>
+        (!changed.checked || one.source !== "default") &&
+        `${one.key} ${said(one.value)} ${one.source}`.toLowerCase().includes(wanted),
+    );
+    fill(
+      place,
+      table(
+        "Configuration",
+        ["Setting", "Value", "From", "What it is"],
+        rows.map((one) => [
+          h("code", {}, one.key),
+          h("code", {}, said(one.value)),
+          one.source === "default" ? h("span", { class: "soft" }, "default") : tag(one.source, "open"),
+          h("span", { class: "small soft" }, one.help),
+        ]),
+        "Nothing fits this filter.",
+      ),
+    );
   }
   show();
-  return { element: panel("Configuration in force", { class: "list", note: "Flags win over the environment, the environment over the file. Secrets are not shown." },
-    h("div", { class: "toolbar row" }, h("div", { class: "grow" }, search),
-      h("span", { class: "row check" }, changed, h("label", { for: "changed" }, "Only what was changed"))), place) };
+  return {
+    element: panel(
+      "Configuration in force",
+      {
+        class: "list",
+        note: "Flags win over the environment, the environment over the file. Secrets are not shown.",
+      },
+      h(
+        "div",
+        { class: "toolbar row" },
+        h("div", { class: "grow" }, search),
+        h("span", { class: "row check" }, changed, h("label", { for: "changed" }, "Only what was changed")),
+      ),
+      place,
+    ),
+  };
 }
 
 const info = await begin(h("span", {}, "server"));

@@ -30,14 +30,19 @@ export async function servicePage(place, main, id, method, moved) {
 function flatten(schema, prefix = "") {
   return Object.entries(schema).flatMap(([key, item]) => {
     if (!item || typeof item !== "object") return [];
-    if (item.type === "function") return [[prefix + key, item.function && typeof item.function === "object" ? item.function : {}]];
+    if (item.type === "function")
+      return [[prefix + key, item.function && typeof item.function === "object" ? item.function : {}]];
     return flatten(item, `${prefix}${key}.`);
   });
 }
 
 function frame(place, id, shown) {
   const { service, functions } = shown;
-  const target = { workspace: place.id, id: service.id.split("/").pop(), secret: !OPEN.includes(service.config.visibility) };
+  const target = {
+    workspace: place.id,
+    id: service.id.split("/").pop(),
+    secret: !OPEN.includes(service.config.visibility),
+  };
   const detail = h("div", { class: "detail" });
   const menu = functionMenu(id, functions);
   const made = new Map();
@@ -45,7 +50,14 @@ function frame(place, id, shown) {
     const found = functions.find(([name]) => name === method);
     menu.mark(method);
     if (!found) {
-      fill(detail, h("p", { class: "empty" }, functions.length ? `It has no function ${method}.` : "It offers no functions that are described."));
+      fill(
+        detail,
+        h(
+          "p",
+          { class: "empty" },
+          functions.length ? `It has no function ${method}.` : "It offers no functions that are described.",
+        ),
+      );
       return;
     }
     if (!made.has(method)) made.set(method, functionDetail(target, ...found));
@@ -53,17 +65,40 @@ function frame(place, id, shown) {
     if (moved) detail.querySelector("h2").focus({ preventScroll: true });
   };
   const path = base + servicePath(place.id, target.id);
-  return h("div", {},
-    h("div", { class: "head" },
+  return h(
+    "div",
+    {},
+    h(
+      "div",
+      { class: "head" },
       h("p", {}, h("a", { class: "back", href: "#/" }, "All services")),
       h("h1", {}, service.name || target.id),
-      h("p", { class: "row soft" }, h("code", {}, service.id), copyButton(service.id, "Copy id"),
+      h(
+        "p",
+        { class: "row soft" },
+        h("code", {}, service.id),
+        copyButton(service.id, "Copy id"),
         tag(service.config.visibility, OPEN.includes(service.config.visibility) ? "open" : ""),
-        service.type && service.type !== "generic" ? tag(service.type) : null),
+        service.type && service.type !== "generic" ? tag(service.type) : null,
+      ),
       service.description ? h("p", { class: "lead" }, service.description) : null,
-      h("p", { class: "row" }, links(place, target, service, path))),
-    service.docs ? h("details", { class: "panel padded" }, h("summary", {}, "Documentation"), h("pre", { class: "wrap plain" }, String(service.docs))) : null,
-    h("div", { class: functions.length > 1 ? "sides" : "" }, functions.length > 1 ? menu.element : null, detail));
+      h("p", { class: "row" }, links(place, target, service, path)),
+    ),
+    service.docs
+      ? h(
+          "details",
+          { class: "panel padded" },
+          h("summary", {}, "Documentation"),
+          h("pre", { class: "wrap plain" }, String(service.docs)),
+        )
+      : null,
+    h(
+      "div",
+      { class: functions.length > 1 ? "sides" : "" },
+      functions.length > 1 ? menu.element : null,
+      detail,
+    ),
+  );
 }
 
 function links(place, target, service, path) {
@@ -71,24 +106,49 @@ function links(place, target, service, path) {
   const isApp = ["asgi", "functions"].includes(service.type);
   return [
     isApp ? link(`${base}/${segment(place.id)}/apps/${segment(target.id)}/`, "Open the app") : null,
-    link(`${path}/docs`, "API documentation"), link(`${path}/openapi.json`, "OpenAPI"),
+    link(`${path}/docs`, "API documentation"),
+    link(`${path}/openapi.json`, "OpenAPI"),
     link(`${base}/${segment(place.id)}/mcp/${segment(target.id)}`, "MCP configuration"),
   ];
 }
 
 function functionMenu(id, functions) {
-  const items = functions.map(([name, schema]) => h("li", {},
-    h("a", { href: `#/services/${encodeURIComponent(id)}/${encodeURIComponent(name)}`, title: firstLine(schema.description) || null }, name)));
-  const search = functions.length > MANY ? h("input", {
-    type: "search", placeholder: "Filter functions", "aria-label": "Filter functions",
-    oninput: (event) => {
-      const wanted = event.target.value.toLowerCase();
-      items.forEach((item, index) => { item.hidden = !functions[index][0].toLowerCase().includes(wanted); });
-    },
-  }) : null;
+  const items = functions.map(([name, schema]) =>
+    h(
+      "li",
+      {},
+      h(
+        "a",
+        {
+          href: `#/services/${encodeURIComponent(id)}/${encodeURIComponent(name)}`,
+          title: firstLine(schema.description) || null,
+        },
+        name,
+      ),
+    ),
+  );
+  const search =
+    functions.length > MANY
+      ? h("input", {
+          type: "search",
+          placeholder: "Filter functions",
+          "aria-label": "Filter functions",
+          oninput: (event) => {
+            const wanted = event.target.value.toLowerCase();
+            items.forEach((item, index) => {
+              item.hidden = !functions[index][0].toLowerCase().includes(wanted);
+            });
+          },
+        })
+      : null;
   return {
-    element: h("nav", { class: "menu", "aria-label": "Functions" },
-      h("p", { class: "label" }, count(functions.length, "function")), search, h("ul", {}, items)),
+    element: h(
+      "nav",
+      { class: "menu", "aria-label": "Functions" },
+      h("p", { class: "label" }, count(functions.length, "function")),
+      search,
+      h("ul", {}, items),
+    ),
     mark(method) {
       items.forEach((item, index) => {
         const link = item.firstChild;
@@ -99,13 +159,20 @@ function functionMenu(id, functions) {
   };
 }
 
-const firstLine = (text) => String(text || "").trim().split("\n")[0].slice(0, 140);
+const firstLine = (text) =>
+  String(text || "")
+    .trim()
+    .split("\n")[0]
+    .slice(0, 140);
 
 function signature(method, schema) {
   const parameters = schema.parameters || {};
   const required = new Set(parameters.required || []);
-  const names = Object.entries(parameters.properties || {})
-    .map(([name, shape]) => (required.has(name) || !shape || shape.default === undefined ? name : `${name}=${JSON.stringify(shape.default)}`));
+  const names = Object.entries(parameters.properties || {}).map(([name, shape]) =>
+    required.has(name) || !shape || shape.default === undefined
+      ? name
+      : `${name}=${JSON.stringify(shape.default)}`,
+  );
   return `${method}(${schema.parameters ? names.join(", ") : "…"})`;
 }
 
@@ -115,11 +182,23 @@ function functionDetail(target, method, schema) {
   const fields = argumentsForm(schema.parameters, () => code.show(fields.read, result.streams));
   const run = h("button", { type: "submit", class: "main" }, "Call");
   const stop = h("button", { type: "button", class: "danger", hidden: true }, "Stop");
-  const asJson = fields.onlyJson || fields.empty ? null : h("button", { type: "button", class: "quiet small", "aria-pressed": "false", onclick: () => {
-    const on = asJson.getAttribute("aria-pressed") !== "true";
-    asJson.setAttribute("aria-pressed", on);
-    fields.switchTo(on);
-  } }, "As JSON");
+  const asJson =
+    fields.onlyJson || fields.empty
+      ? null
+      : h(
+          "button",
+          {
+            type: "button",
+            class: "quiet small",
+            "aria-pressed": "false",
+            onclick: () => {
+              const on = asJson.getAttribute("aria-pressed") !== "true";
+              asJson.setAttribute("aria-pressed", on);
+              fields.switchTo(on);
+            },
+          },
+          "As JSON",
+        );
   let going = null;
   async function submit(event) {
     event.preventDefault();
@@ -148,13 +227,24 @@ function functionDetail(target, method, schema) {
   stop.addEventListener("click", () => going && going.abort());
   code.show(fields.read, false);
   const about = String(schema.description || "").trim();
-  return h("div", {},
-    h("section", { class: "panel call" },
+  return h(
+    "div",
+    {},
+    h(
+      "section",
+      { class: "panel call" },
       h("header", {}, h("h2", { class: "mono", tabindex: "-1" }, signature(method, schema)), asJson),
-      h("form", { class: "padded", onsubmit: submit, novalidate: true },
+      h(
+        "form",
+        { class: "padded", onsubmit: submit, novalidate: true },
         about ? h("p", { class: "about" }, about) : null,
-        fields.element, h("p", { class: "row act" }, run, stop))),
-    result.element, code.element);
+        fields.element,
+        h("p", { class: "row act" }, run, stop),
+      ),
+    ),
+    result.element,
+    code.element,
+  );
 }
 
 // What came back: nothing yet, a value, items as they come, or what went wrong.
@@ -193,14 +283,18 @@ function resultPanel() {
     const list = h("ol", { class: "items", tabindex: "0", "aria-label": "Items, as they come" });
     fill(body, list);
     let number = 0;
-    const say = (how) => { note.textContent = `${count(number, "item")} ${how} ${elapsed(begun)}`; };
+    const say = (how) => {
+      note.textContent = `${count(number, "item")} ${how} ${elapsed(begun)}`;
+    };
     say("in");
     try {
       for await (const item of items) {
         number += 1;
         if (list.children.length >= MAX_ITEMS) list.firstChild.remove();
         const failed = item && item.error !== undefined && item.traceback !== undefined;
-        list.append(h("li", { value: number }, failed ? failure(new Error(item.traceback)) : renderItem(item)));
+        list.append(
+          h("li", { value: number }, failed ? failure(new Error(item.traceback)) : renderItem(item)),
+        );
         list.scrollTop = list.scrollHeight;
         say("in");
       }
@@ -216,13 +310,19 @@ function resultPanel() {
 
 const elapsed = (begun) => {
   const milliseconds = performance.now() - begun;
-  return milliseconds < 10000 ? `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+  return milliseconds < 10000
+    ? `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`
+    : `${(milliseconds / 1000).toFixed(1)} s`;
 };
 
 // What the service said, without the name of the wrapper around it.
 function readable(error) {
   const shown = new Error(String(error.message).replace(/^RemoteException: /, ""));
-  shown.hint = error.hint || (error.status === 401 || error.status === 403 ? "You may have to log in, or ask for a token of this workspace." : undefined);
+  shown.hint =
+    error.hint ||
+    (error.status === 401 || error.status === 403
+      ? "You may have to log in, or ask for a token of this workspace."
+      : undefined);
   return shown;
 }
 
@@ -231,18 +331,36 @@ function sameCallPanel(target, method) {
   let chosen = 0;
   let before = "";
   return {
-    element: panel("The same call", { class: "padded" }, place,
-      target.secret ? h("p", { class: "small soft" }, "This service takes a token: make one under People and tokens.") : null),
+    element: panel(
+      "The same call",
+      { class: "padded" },
+      place,
+      target.secret
+        ? h("p", { class: "small soft" }, "This service takes a token: make one under People and tokens.")
+        : null,
+    ),
     show(read, streams) {
       let args = {};
       try {
         args = read();
-      } catch { /* what is not filled in yet is left out */ }
+      } catch {
+        /* what is not filled in yet is left out */
+      }
       const code = sameCall({ ...target, method, args, streams });
       const text = JSON.stringify(code);
       if (text === before) return;
       before = text;
-      fill(place, tabs("Language", Object.entries(code).map(([name, one]) => [name, () => codeBlock(one, `${name} code`)]), chosen, (index) => { chosen = index; }));
+      fill(
+        place,
+        tabs(
+          "Language",
+          Object.entries(code).map(([name, one]) => [name, () => codeBlock(one, `${name} code`)]),
+          chosen,
+          (index) => {
+            chosen = index;
+          },
+        ),
+      );
     },
   };
 }

@@ -8,7 +8,12 @@ const ROOT = "ws-user-root";
 export async function settings(place) {
   const [environment, use] = await Promise.all([environmentPanel(place), usePanel(place)]);
   return {
-    element: h("div", { class: "columns even" }, h("div", {}, environment), h("div", {}, use, place.level === "a" ? endPanel(place) : null)),
+    element: h(
+      "div",
+      { class: "columns even" },
+      h("div", {}, environment),
+      h("div", {}, use, place.level === "a" ? endPanel(place) : null),
+    ),
     leave() {},
   };
 }
@@ -24,12 +29,38 @@ async function environmentPanel(place) {
   // Values may be secrets: they are shown on request.
   function variable([key, text]) {
     const shown = h("code", { class: "small soft grow clip" }, "••••••••");
-    return h("li", { class: "row" }, h("code", {}, key), shown,
-      h("button", { type: "button", class: "quiet small", "aria-label": `Show ${key}`, onclick: () => { shown.textContent = String(text); } }, "Show"),
-      h("button", { type: "button", class: "quiet small danger", "aria-label": `Remove ${key}`, onclick: () => remove(key) }, "Remove"));
+    return h(
+      "li",
+      { class: "row" },
+      h("code", {}, key),
+      shown,
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet small",
+          "aria-label": `Show ${key}`,
+          onclick: () => {
+            shown.textContent = String(text);
+          },
+        },
+        "Show",
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet small danger",
+          "aria-label": `Remove ${key}`,
+          onclick: () => remove(key),
+        },
+        "Remove",
+      ),
+    );
   }
   async function remove(key) {
-    if (!await confirmed(`Remove ${key}?`, "Programs that read it will not find it any more.", "Remove")) return;
+    if (!(await confirmed(`Remove ${key}?`, "Programs that read it will not find it any more.", "Remove")))
+      return;
     try {
       await manager(place.id, "set_env", { key, value: null });
       await show();
@@ -45,18 +76,33 @@ async function environmentPanel(place) {
     name.focus();
   };
   await show();
-  return panel("Environment variables", { class: "list", note: "Programs of this workspace read them with get_env." },
+  return panel(
+    "Environment variables",
+    { class: "list", note: "Programs of this workspace read them with get_env." },
     list,
-    h("div", { class: "foot" }, form(save, h("div", { class: "row top" },
-      h("div", { class: "grow" }, field("Name", name)), h("div", { class: "grow" }, field("Value", value))),
-    h("p", {}, h("button", {}, "Set variable")))));
+    h(
+      "div",
+      { class: "foot" },
+      form(
+        save,
+        h(
+          "div",
+          { class: "row top" },
+          h("div", { class: "grow" }, field("Name", name)),
+          h("div", { class: "grow" }, field("Value", value)),
+        ),
+        h("p", {}, h("button", {}, "Set variable")),
+      ),
+    ),
+  );
 }
 
 // How much there is of everything; the limits are the server's, and shown to its administrators.
 async function usePanel(place) {
   const isAdmin = place.user.roles.includes("admin");
   const [clients, services, usage] = await Promise.all([
-    manager(place.id, "list_clients", [place.id]), get(`/${segment(place.id)}/services/`),
+    manager(place.id, "list_clients", [place.id]),
+    get(`/${segment(place.id)}/services/`),
     isAdmin ? call(ROOT, "admin-utils", "get_resource_usage") : null,
   ]);
   const limits = usage ? usage.limits : {};
@@ -66,9 +112,19 @@ async function usePanel(place) {
   ];
   if (usage) {
     const most = (counts) => Math.max(0, ...Object.values(counts));
-    const here = Object.entries(usage.services_per_client).filter(([client]) => client.startsWith(`${place.id}/`));
-    rows.push(["Services of the busiest client", most(Object.fromEntries(here)), limits.max_services_per_client]);
-    rows.push(["Connections of the busiest user of the server", most(usage.connections_per_user), limits.max_connections_per_user]);
+    const here = Object.entries(usage.services_per_client).filter(([client]) =>
+      client.startsWith(`${place.id}/`),
+    );
+    rows.push([
+      "Services of the busiest client",
+      most(Object.fromEntries(here)),
+      limits.max_services_per_client,
+    ]);
+    rows.push([
+      "Connections of the busiest user of the server",
+      most(usage.connections_per_user),
+      limits.max_connections_per_user,
+    ]);
   }
   return panel("In use", { class: "list" }, table("In use", ["What", "Now", "At most"], rows));
 }
@@ -77,13 +133,29 @@ async function usePanel(place) {
 function endPanel(place) {
   const home = place.id === homeOf(place.user);
   const action = home ? "Empty workspace" : "Delete workspace";
-  const remove = form(async () => {
-    const name = place.record.name || place.id;
-    if (!await confirmed(`${home ? "Empty" : "Delete"} ${name}?`, "What it keeps is gone for good.", action)) return null;
-    await manager(place.id, "delete_workspace", [place.id]);
-    location.assign(`${base}/`);
-    return h("p", {}, "Deleted.");
-  }, h("button", { class: "danger" }, action));
-  return panel(home ? "Start over" : "Delete this workspace", { class: "padded" },
-    h("p", { class: "soft" }, `${home ? "Removes its variables and everything else it keeps." : "Cuts off its services and removes everything it keeps."} There is no way back.`), remove);
+  const remove = form(
+    async () => {
+      const name = place.record.name || place.id;
+      if (
+        !(await confirmed(`${home ? "Empty" : "Delete"} ${name}?`, "What it keeps is gone for good.", action))
+      )
+        return null;
+      await manager(place.id, "delete_workspace", [place.id]);
+      location.assign(`${base}/`);
+      return h("p", {}, "Deleted.");
+    },
+    h("button", { class: "danger" }, action),
+  );
+  return panel(
+    home ? "Start over" : "Delete this workspace",
+    { class: "padded" },
+    h(
+      "p",
+      { class: "soft" },
+      home
+        ? "Removes its variables and everything else it keeps. There is no way back."
+        : "Cuts off its services and removes everything it keeps. There is no way back.",
+    ),
+    remove,
+  );
 }

@@ -59,8 +59,12 @@ function mcpServer(workspace, id, secret) {
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const RESERVED = new Set(("False None True and as assert async await break class continue def del elif else except "
-  + "finally for from global if import in is lambda nonlocal not or pass raise return try while with yield").split(" "));
+const RESERVED = new Set(
+  (
+    "False None True and as assert async await break class continue def del elif else except " +
+    "finally for from global if import in is lambda nonlocal not or pass raise return try while with yield"
+  ).split(" "),
+);
 
 // One call of a service as code. `secret` tells that it takes a token.
 export function sameCall({ workspace, id, method, args, secret, streams }) {
@@ -72,8 +76,9 @@ export function sameCall({ workspace, id, method, args, secret, streams }) {
   };
 }
 
-const hasBytes = (value) => value instanceof Uint8Array
-  || (value !== null && typeof value === "object" && Object.values(value).some(hasBytes));
+const hasBytes = (value) =>
+  value instanceof Uint8Array ||
+  (value !== null && typeof value === "object" && Object.values(value).some(hasBytes));
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -97,7 +102,9 @@ function pythonValue(value) {
   if (value instanceof Uint8Array) return `open(${JSON.stringify(value.fileName || "FILE")}, "rb").read()`;
   if (Array.isArray(value)) return `[${value.map(pythonValue).join(", ")}]`;
   if (typeof value === "object") {
-    return `{${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${pythonValue(item)}`).join(", ")}}`;
+    return `{${Object.entries(value)
+      .map(([key, item]) => `${JSON.stringify(key)}: ${pythonValue(item)}`)
+      .join(", ")}}`;
   }
   return JSON.stringify(value);
 }
@@ -109,9 +116,7 @@ function python({ workspace, id, method, args, secret, streams }) {
     ? names.map((name) => `${name}=${pythonValue(args[name])}`).join(", ")
     : `**${pythonValue(args)}`;
   const call = `await service.${method}(${given})`;
-  const use = streams
-    ? `async for item in ${call}:\n            print(item)`
-    : `print(${call})`;
+  const use = streams ? `async for item in ${call}:\n            print(item)` : `print(${call})`;
   return `import asyncio${secret ? "\nimport os" : ""}
 from hypha_rpc import connect_to_server
 
@@ -129,7 +134,9 @@ function javascriptValue(value) {
   if (value instanceof Uint8Array) return `readFileSync(${JSON.stringify(value.fileName || "FILE")})`;
   if (Array.isArray(value)) return `[${value.map(javascriptValue).join(", ")}]`;
   if (value !== null && typeof value === "object") {
-    const items = Object.entries(value).map(([key, item]) => `${NAME.test(key) ? key : JSON.stringify(key)}: ${javascriptValue(item)}`);
+    const items = Object.entries(value).map(
+      ([key, item]) => `${NAME.test(key) ? key : JSON.stringify(key)}: ${javascriptValue(item)}`,
+    );
     return items.length ? `{ ${items.join(", ")} }` : "{}";
   }
   return JSON.stringify(value);

@@ -45,10 +45,13 @@ export function announce(text) {
 // A framed part of the page: what it is called, what stands beside the name, what is in it.
 export function panel(title, { beside = null, note = null, ...attributes } = {}, ...children) {
   const id = uniqueId("panel");
-  return h("section", { ...attributes, class: `panel ${attributes.class || ""}`, "aria-labelledby": id },
+  return h(
+    "section",
+    { ...attributes, class: `panel ${attributes.class || ""}`, "aria-labelledby": id },
     h("header", {}, h("h2", { id }, title), beside),
     note ? h("p", { class: "note" }, note) : null,
-    children);
+    children,
+  );
 }
 
 export const tag = (text, kind = "") => h("span", { class: `tag ${kind}` }, text);
@@ -56,9 +59,12 @@ export const tag = (text, kind = "") => h("span", { class: `tag ${kind}` }, text
 export const lamp = () => h("span", { class: "lamp", "aria-hidden": "true" });
 
 export function failure(error) {
-  return h("div", { class: "failure", role: "alert" },
+  return h(
+    "div",
+    { class: "failure", role: "alert" },
     h("p", {}, error.message || String(error)),
-    error.hint ? h("p", { class: "small soft" }, error.hint) : null);
+    error.hint ? h("p", { class: "small soft" }, error.hint) : null,
+  );
 }
 
 export function copyButton(text, label = "Copy") {
@@ -67,7 +73,9 @@ export function copyButton(text, label = "Copy") {
     const done = await copy(typeof text === "function" ? text() : text);
     button.textContent = done ? "Copied" : "Select it and copy by hand";
     if (done) announce("Copied");
-    setTimeout(() => { button.textContent = label; }, 1500);
+    setTimeout(() => {
+      button.textContent = label;
+    }, 1500);
   });
   return button;
 }
@@ -88,29 +96,44 @@ async function copy(text) {
 }
 
 export function codeBlock(text, label) {
-  return h("div", { class: "code" },
+  return h(
+    "div",
+    { class: "code" },
     h("pre", { tabindex: "0", role: "region", "aria-label": label }, h("code", {}, text)),
-    copyButton(text));
+    copyButton(text),
+  );
 }
 
 // Tabs that work with the arrow keys. `panels` is a list of [name, () => element].
 export function tabs(label, panels, chosen = 0, onChoose = () => {}) {
   const id = uniqueId("tab");
   const body = h("div", { role: "tabpanel", id: `${id}-panel` });
-  const buttons = panels.map(([name], index) => h("button", {
-    type: "button", role: "tab", id: `${id}-${index}`, "aria-controls": `${id}-panel`,
-    onclick: () => choose(index),
-    onkeydown: (event) => {
-      const last = panels.length - 1;
-      const next = {
-        ArrowRight: index === last ? 0 : index + 1, ArrowLeft: index === 0 ? last : index - 1, Home: 0, End: last,
-      }[event.key];
-      if (next === undefined) return;
-      event.preventDefault();
-      choose(next);
-      buttons[next].focus();
-    },
-  }, name));
+  const buttons = panels.map(([name], index) =>
+    h(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `${id}-${index}`,
+        "aria-controls": `${id}-panel`,
+        onclick: () => choose(index),
+        onkeydown: (event) => {
+          const last = panels.length - 1;
+          const next = {
+            ArrowRight: index === last ? 0 : index + 1,
+            ArrowLeft: index === 0 ? last : index - 1,
+            Home: 0,
+            End: last,
+          }[event.key];
+          if (next === undefined) return;
+          event.preventDefault();
+          choose(next);
+          buttons[next].focus();
+        },
+      },
+      name,
+    ),
+  );
   function choose(index) {
     buttons.forEach((button, at) => {
       button.setAttribute("aria-selected", at === index);
@@ -132,7 +155,11 @@ export function field(label, input, hint) {
 }
 
 export function select(choices, chosen) {
-  const element = h("select", {}, choices.map(([value, text]) => h("option", { value }, text)));
+  const element = h(
+    "select",
+    {},
+    choices.map(([value, text]) => h("option", { value }, text)),
+  );
   if (chosen !== undefined) element.value = chosen;
   return element;
 }
@@ -141,20 +168,27 @@ export function select(choices, chosen) {
 export function form(submit, ...children) {
   const place = h("div", { "aria-live": "polite" });
   let busy = false;
-  const element = h("form", { onsubmit: async (event) => {
-    event.preventDefault();
-    if (busy) return;
-    busy = true;
-    try {
-      fill(place);
-      const said = await submit(element);
-      if (said) fill(place, said);
-    } catch (error) {
-      fill(place, failure(error));
-    } finally {
-      busy = false;
-    }
-  } }, children, place);
+  const element = h(
+    "form",
+    {
+      onsubmit: async (event) => {
+        event.preventDefault();
+        if (busy) return;
+        busy = true;
+        try {
+          fill(place);
+          const said = await submit(element);
+          if (said) fill(place, said);
+        } catch (error) {
+          fill(place, failure(error));
+        } finally {
+          busy = false;
+        }
+      },
+    },
+    children,
+    place,
+  );
   return element;
 }
 
@@ -162,13 +196,22 @@ export function form(submit, ...children) {
 export function confirmed(question, consequence, action) {
   return new Promise((resolve) => {
     const id = uniqueId("dialog");
-    const dialog = h("dialog", { "aria-labelledby": id },
-      h("form", { method: "dialog" },
+    const dialog = h(
+      "dialog",
+      { "aria-labelledby": id },
+      h(
+        "form",
+        { method: "dialog" },
         h("h2", { id }, question),
         h("p", { class: "soft" }, consequence),
-        h("p", { class: "row end" },
+        h(
+          "p",
+          { class: "row end" },
           h("button", { value: "no" }, "Cancel"),
-          h("button", { value: "yes", class: "danger" }, action))));
+          h("button", { value: "yes", class: "danger" }, action),
+        ),
+      ),
+    );
     dialog.addEventListener("close", () => {
       resolve(dialog.returnValue === "yes");
       dialog.remove();
@@ -181,11 +224,36 @@ export function confirmed(question, consequence, action) {
 // A table in a region that scrolls by itself. Rows are lists of text, numbers or elements.
 export function table(label, columns, rows, empty = "Nothing yet.") {
   if (!rows.length) return h("p", { class: "empty" }, empty);
-  const kind = (value) => (typeof value === "number" ? "number" : /^\d{4}-\d\d-\d\d/.test(value) ? "nowrap" : null);
-  const cell = (value) => h("td", { class: kind(value) }, value instanceof Node ? value : isThere(value) ? String(value) : "");
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    h("table", {},
-      h("thead", {}, h("tr", {}, columns.map((name, at) =>
-        h("th", { scope: "col", class: typeof rows[0][at] === "number" ? "number" : null }, name || h("span", { class: "unseen" }, "Actions"))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell))))));
+  const kind = (value) =>
+    typeof value === "number" ? "number" : /^\d{4}-\d\d-\d\d/.test(value) ? "nowrap" : null;
+  const cell = (value) =>
+    h("td", { class: kind(value) }, value instanceof Node ? value : isThere(value) ? String(value) : "");
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((name, at) =>
+            h(
+              "th",
+              { scope: "col", class: typeof rows[0][at] === "number" ? "number" : null },
+              name || h("span", { class: "unseen" }, "Actions"),
+            ),
+          ),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) => h("tr", {}, row.map(cell))),
+      ),
+    ),
+  );
 }

@@ -16,7 +16,13 @@ export function render(value) {
 
 // One of many: the first view that fits, and what is small in one line.
 export function renderItem(value) {
-  if (value !== null && typeof value === "object" && !asArray(value) && !(value instanceof Uint8Array) && !asPicture(value)) {
+  if (
+    value !== null &&
+    typeof value === "object" &&
+    !asArray(value) &&
+    !(value instanceof Uint8Array) &&
+    !asPicture(value)
+  ) {
     const text = jsonOf(value, 0);
     if (text.length <= MAX_LINE) return h("code", {}, text);
   }
@@ -53,62 +59,138 @@ function shown(value) {
 function textViews(text) {
   if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(text)) {
     const image = () => h("img", { class: "result", src: text, alt: "Image that the function returned" });
-    return [["Picture", image], ["Text", () => pre(text, "Text that the function returned")]];
+    return [
+      ["Picture", image],
+      ["Text", () => pre(text, "Text that the function returned")],
+    ];
   }
   return [["Text", () => pre(text, "Text that the function returned")]];
 }
 
 function pre(text, label) {
   const cut = text.length > MAX_TEXT;
-  return h("div", { class: "code" },
-    h("pre", { tabindex: "0", role: "region", "aria-label": label, class: "wrap" }, cut ? text.slice(0, MAX_TEXT) : text),
-    h("div", {}, cut ? h("span", { class: "small soft" }, `the first ${MAX_TEXT.toLocaleString("en")} characters `) : null,
-      copyButton(text)));
+  return h(
+    "div",
+    { class: "code" },
+    h(
+      "pre",
+      { tabindex: "0", role: "region", "aria-label": label, class: "wrap" },
+      cut ? text.slice(0, MAX_TEXT) : text,
+    ),
+    h(
+      "div",
+      {},
+      cut
+        ? h("span", { class: "small soft" }, `the first ${MAX_TEXT.toLocaleString("en")} characters `)
+        : null,
+      copyButton(text),
+    ),
+  );
 }
 
 const jsonText = (value) => pre(jsonOf(value, 2), "Result as JSON");
 
-const jsonOf = (value, indent) => JSON.stringify(value, (key, item) => {
-  if (item instanceof Uint8Array) return `<${size(item.length)} of bytes>`;
-  return typeof item === "bigint" ? item.toString() : item;
-}, indent);
+const jsonOf = (value, indent) =>
+  JSON.stringify(
+    value,
+    (key, item) => {
+      if (item instanceof Uint8Array) return `<${size(item.length)} of bytes>`;
+      return typeof item === "bigint" ? item.toString() : item;
+    },
+    indent,
+  );
 
 const isScalar = (cell) => cell === null || typeof cell !== "object" || cell instanceof Date;
 
 function isTable(value) {
-  return Array.isArray(value) && value.some((row) => row && Object.keys(row).length) && value.every((row) => row !== null && typeof row === "object"
-    && !Array.isArray(row) && !(row instanceof Uint8Array) && Object.values(row).every(isScalar));
+  return (
+    Array.isArray(value) &&
+    value.some((row) => row && Object.keys(row).length) &&
+    value.every(
+      (row) =>
+        row !== null &&
+        typeof row === "object" &&
+        !Array.isArray(row) &&
+        !(row instanceof Uint8Array) &&
+        Object.values(row).every(isScalar),
+    )
+  );
 }
 
 function isMatrix(value) {
-  return Array.isArray(value) && value.length > 0 && value.length <= 64 && value.every((row) => Array.isArray(row)
-    && row.length > 0 && row.length === value[0].length && row.length <= 64 && row.every(isScalar));
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= 64 &&
+    value.every(
+      (row) =>
+        Array.isArray(row) &&
+        row.length > 0 &&
+        row.length === value[0].length &&
+        row.length <= 64 &&
+        row.every(isScalar),
+    )
+  );
 }
 
 function grid(label, head, rows) {
-  const cell = (item) => h("td", { class: typeof item === "number" ? "number" : null },
-    typeof item === "string" ? item : shown(item));
-  return h("div", {},
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-      h("table", {}, head,
-        h("tbody", {}, rows.slice(0, MAX_ROWS).map((row) => h("tr", {}, row.map(cell)))))),
-    rows.length > MAX_ROWS ? h("p", { class: "small soft" }, `the first ${MAX_ROWS} of ${rows.length} rows`) : null);
+  const cell = (item) =>
+    h(
+      "td",
+      { class: typeof item === "number" ? "number" : null },
+      typeof item === "string" ? item : shown(item),
+    );
+  return h(
+    "div",
+    {},
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+      h(
+        "table",
+        {},
+        head,
+        h(
+          "tbody",
+          {},
+          rows.slice(0, MAX_ROWS).map((row) => h("tr", {}, row.map(cell))),
+        ),
+      ),
+    ),
+    rows.length > MAX_ROWS
+      ? h("p", { class: "small soft" }, `the first ${MAX_ROWS} of ${rows.length} rows`)
+      : null,
+  );
 }
 
 function rowsTable(rows) {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const kind = (name) => (rows.every((row) => typeof row[name] === "number") ? "number" : null);
-  const head = h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col", class: kind(name) }, name))));
-  return grid("Result as a table", head, rows.map((row) => columns.map((name) => row[name])));
+  const head = h(
+    "thead",
+    {},
+    h(
+      "tr",
+      {},
+      columns.map((name) => h("th", { scope: "col", class: kind(name) }, name)),
+    ),
+  );
+  return grid(
+    "Result as a table",
+    head,
+    rows.map((row) => columns.map((name) => row[name])),
+  );
 }
 
 const matrixTable = (rows) => grid("Result as a table", null, rows);
 
 function tree(value) {
   const entries = Array.isArray(value) ? value.map((item, index) => [index, item]) : Object.entries(value);
-  if (!entries.length) return h("span", { class: "soft" }, Array.isArray(value) ? "an empty list" : "an empty map");
+  if (!entries.length)
+    return h("span", { class: "soft" }, Array.isArray(value) ? "an empty list" : "an empty map");
   const items = entries.slice(0, MAX_CHILDREN).map(([key, item]) => h("li", {}, branch(key, item)));
-  if (entries.length > MAX_CHILDREN) items.push(h("li", { class: "soft" }, `and ${entries.length - MAX_CHILDREN} more`));
+  if (entries.length > MAX_CHILDREN)
+    items.push(h("li", { class: "soft" }, `and ${entries.length - MAX_CHILDREN} more`));
   return h("ul", {}, items);
 }
 
@@ -146,37 +228,57 @@ function arrayViews(array) {
 
 function arrayNumbers(array) {
   const some = Array.from(array.values.slice(0, 200), (number) => shown(number));
-  let low = Infinity, high = -Infinity, sum = 0;
+  let low = Infinity,
+    high = -Infinity,
+    sum = 0;
   for (const item of array.values) {
     const number = Number(item);
     if (number < low) low = number;
     if (number > high) high = number;
     sum += number;
   }
-  const facts = array.values.length ? `from ${figure(low)} to ${figure(high)}, mean ${figure(sum / array.values.length)}` : "empty";
-  return h("div", {},
+  const facts = array.values.length
+    ? `from ${figure(low)} to ${figure(high)}, mean ${figure(sum / array.values.length)}`
+    : "empty";
+  return h(
+    "div",
+    {},
     h("p", { class: "small soft" }, `${describe(array)} · ${facts}`),
-    h("pre", { class: "wrap", tabindex: "0", role: "region", "aria-label": "Numbers of the array" },
-      some.join("  ") + (array.values.length > some.length ? "  …" : "")));
+    h(
+      "pre",
+      { class: "wrap", tabindex: "0", role: "region", "aria-label": "Numbers of the array" },
+      some.join("  ") + (array.values.length > some.length ? "  …" : ""),
+    ),
+  );
 }
 
 // Bytes: a picture if they are one, else the first of them.
 
 const KINDS = [
-  ["image/png", [0x89, 0x50, 0x4e, 0x47]], ["image/jpeg", [0xff, 0xd8, 0xff]], ["image/gif", [0x47, 0x49, 0x46, 0x38]],
+  ["image/png", [0x89, 0x50, 0x4e, 0x47]],
+  ["image/jpeg", [0xff, 0xd8, 0xff]],
+  ["image/gif", [0x47, 0x49, 0x46, 0x38]],
   ["image/webp", [0x52, 0x49, 0x46, 0x46]],
 ];
 
-const kindOf = (bytes) => (KINDS.find(([, start]) => start.every((byte, index) => bytes[index] === byte)) || [""])[0];
+const kindOf = (bytes) =>
+  (KINDS.find(([, start]) => start.every((byte, index) => bytes[index] === byte)) || [""])[0];
 
 function bytesViews(bytes) {
   const kind = kindOf(bytes);
   const views = [["Bytes", () => bytesDump(bytes)]];
   if (kind) {
     const url = URL.createObjectURL(new Blob([bytes], { type: kind }));
-    views.unshift(["Picture", () => h("figure", {},
-      h("img", { class: "result", src: url, alt: "Image that the function returned" }),
-      h("figcaption", { class: "small soft" }, `${kind}, ${size(bytes.length)}`))]);
+    views.unshift([
+      "Picture",
+      () =>
+        h(
+          "figure",
+          {},
+          h("img", { class: "result", src: url, alt: "Image that the function returned" }),
+          h("figcaption", { class: "small soft" }, `${kind}, ${size(bytes.length)}`),
+        ),
+    ]);
   }
   return views;
 }
@@ -192,10 +294,18 @@ function bytesDump(bytes) {
   const lines = [];
   for (let at = 0; at < Math.min(bytes.length, 256); at += 16) {
     const part = [...bytes.subarray(at, at + 16)];
-    const hex = part.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(48);
-    lines.push(`${hex} ${part.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : "·")).join("")}`);
+    const hex = part
+      .map((byte) => byte.toString(16).padStart(2, "0"))
+      .join(" ")
+      .padEnd(48);
+    lines.push(
+      `${hex} ${part.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : "·")).join("")}`,
+    );
   }
-  return h("div", {},
+  return h(
+    "div",
+    {},
     h("p", { class: "small soft" }, bytesLine(bytes)),
-    h("pre", { tabindex: "0", role: "region", "aria-label": "The first bytes" }, lines.join("\n")));
+    h("pre", { tabindex: "0", role: "region", "aria-label": "The first bytes" }, lines.join("\n")),
+  );
 }

@@ -8,8 +8,17 @@ import { $, failure, fill, h, lamp, tag } from "./ui.js";
 
 const LEVELS = { r: "read", rw: "read and write", a: "do everything" };
 const KINDS = [
-  "service_added", "service_removed", "service_updated", "client_connected", "client_updated", "client_disconnected",
-  "workspace_changed", "workspace_status_changed", "workspace_ready", "workspace_unloaded", "workspace_deleted",
+  "service_added",
+  "service_removed",
+  "service_updated",
+  "client_connected",
+  "client_updated",
+  "client_disconnected",
+  "workspace_changed",
+  "workspace_status_changed",
+  "workspace_ready",
+  "workspace_unloaded",
+  "workspace_deleted",
 ];
 
 const main = $("#main");
@@ -33,13 +42,22 @@ async function workspacePages(user) {
     return () => listeners.delete(listener);
   };
   const tell = (kind, data) => listeners.forEach((listener) => listener.event(kind, data));
-  live(place.member ? `/${segment(id)}/events` : "/events",
-    Object.fromEntries(KINDS.map((kind) => [kind, (data) => { if (place.member || isHere(data)) tell(kind, data); }])),
+  live(
+    place.member ? `/${segment(id)}/events` : "/events",
+    Object.fromEntries(
+      KINDS.map((kind) => [
+        kind,
+        (data) => {
+          if (place.member || isHere(data)) tell(kind, data);
+        },
+      ]),
+    ),
     (on) => {
       light.classList.toggle("on", on);
       says.textContent = on ? "live" : "connecting";
       listeners.forEach((listener) => listener.state(on));
-    });
+    },
+  );
   let leave = null;
   const route = async (moved) => {
     if (leave) leave();
@@ -72,7 +90,13 @@ async function show(place, moved) {
   try {
     if (first === "services" && service) {
       const { servicePage } = await import("./service.js");
-      await servicePage(place, main, decodeURIComponent(service), method && decodeURIComponent(method), moved);
+      await servicePage(
+        place,
+        main,
+        decodeURIComponent(service),
+        method && decodeURIComponent(method),
+        moved,
+      );
       return null;
     }
     const page = place.member ? { access, settings }[first] || overview : overview;
@@ -81,34 +105,61 @@ async function show(place, moved) {
     if (moved) main.focus({ preventScroll: true });
     return leave;
   } catch (error) {
-    cannotShow(first === "services" ? "This service cannot be shown" : id, error, place.user, first ? "#/" : `${base}/`);
+    cannotShow(
+      first === "services" ? "This service cannot be shown" : id,
+      error,
+      place.user,
+      first ? "#/" : `${base}/`,
+    );
     return null;
   }
 }
 
 function cannotShow(title, error, user, back) {
-  fill(main,
-    h("h1", {}, title), failure(error),
-    h("p", { class: "row" }, h("a", { class: "button", href: back }, "Back"),
-      isNamed(user) ? null : h("a", { class: "button main", href: loginUrl() }, "Log in")));
+  fill(
+    main,
+    h("h1", {}, title),
+    failure(error),
+    h(
+      "p",
+      { class: "row" },
+      h("a", { class: "button", href: back }, "Back"),
+      isNamed(user) ? null : h("a", { class: "button main", href: loginUrl() }, "Log in"),
+    ),
+  );
 }
 
 function head(place, page) {
-  const link = (to, name, target) => h("a", { href: to, "aria-current": page === target ? "page" : null }, name);
+  const link = (to, name, target) =>
+    h("a", { href: to, "aria-current": page === target ? "page" : null }, name);
   const mayManage = place.level === "a" || place.level === "rw";
   const title = place.id === homeOf(place.user) ? "My workspace" : place.record.name || place.id;
-  return h("div", { class: "head" },
+  return h(
+    "div",
+    { class: "head" },
     h("h1", {}, title),
-    h("p", { class: "row soft" },
+    h(
+      "p",
+      { class: "row soft" },
       place.lamp,
       title === place.id ? null : h("code", {}, place.id),
       place.member ? null : "You see what is public here.",
-      place.record.description && place.record.description !== title ? h("span", {}, place.record.description) : null,
+      place.record.description && place.record.description !== title
+        ? h("span", {}, place.record.description)
+        : null,
       place.member && place.record.persistent === false ? tag("temporary") : null,
-      place.level ? tag(`you may ${LEVELS[place.level] || place.level}`) : null),
-    place.member ? h("nav", { class: "tabs", "aria-label": "Workspace" },
-      link("#/", "Overview", overview), link("#/access", "People and tokens", access),
-      mayManage ? link("#/settings", "Settings", settings) : null) : null);
+      place.level ? tag(`you may ${LEVELS[place.level] || place.level}`) : null,
+    ),
+    place.member
+      ? h(
+          "nav",
+          { class: "tabs", "aria-label": "Workspace" },
+          link("#/", "Overview", overview),
+          link("#/access", "People and tokens", access),
+          mayManage ? link("#/settings", "Settings", settings) : null,
+        )
+      : null,
+  );
 }
 
 const info = await begin(h("a", { href: "#/" }, id));
