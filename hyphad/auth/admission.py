@@ -214,7 +214,12 @@ class Admission:
         if hello.reconnection_token is None and hello.token is None:
             return self.authenticator.anonymous(self._limits.anonymous != "full")
         try:
-            return self.authenticator.credential(hello.reconnection_token or hello.token or "")
+            found = self.authenticator.credential(hello.reconnection_token or hello.token or "")
+            visits = found.user.is_anonymous and not found.user.only_logs_in
+            if visits and self._limits.anonymous != "full":
+                # From a time when visitors were welcome (AUTH-10).
+                raise Unauthenticated(policy.LOG_IN)
+            return found
         except (Unauthenticated, Invalid) as error:
             if error.message == REVOKED:
                 raise Refused(AUTHENTICATE + REVOKED, 1008) from None

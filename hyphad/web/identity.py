@@ -142,12 +142,14 @@ class Identities:
                 f"Specialized token with scopes {special} cannot be used for general workspace "
                 "access. This token can only be used for its intended purpose.",
             )
+        if credential.user.is_anonymous and not self._visitors:
+            raise Unauthenticated(policy.LOG_IN)
         return Identity(credential.user, credential)
 
     def _visitor(self, request: HTTPServerRequest, stale_cookie: str | None = None) -> Identity:
         """Nobody in particular; where visitors are not welcome, they may still log in (AUTH-10)."""
         if not self._visitors and not request.path.startswith(self._login):
-            raise Unauthenticated("Authentication required")
+            raise Unauthenticated(policy.LOG_IN)
         return Identity(VISITOR, stale_cookie=stale_cookie)
 
     def _may_use_cookie(self, request: HTTPServerRequest) -> bool:
