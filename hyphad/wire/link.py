@@ -76,6 +76,7 @@ class Link:
         "parked",
         "remote",
         "resumed",
+        "roomy",
         "stamp",
         "subscriptions",
         "transport",
@@ -109,6 +110,7 @@ class Link:
         self.open_calls: dict[tuple[str, str], None] | None = None
         self.frames_in = self.frames_out = 0
         self.waited = False
+        self.roomy = False
         self.stamp = frame.pairs({"ws": self.workspace, "user": caller.user.to_dict()})
         self._high = min(HIGH_WATER, limits.queue)
         self._held: list[bytes] | None = []

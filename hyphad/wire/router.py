@@ -30,6 +30,10 @@ SERVER_TYPES = SYSTEM_EVENTS | {
     "force-exit",
 }
 
+# The longest frame that a Python client takes, unless it was set up otherwise (WIRE-20).
+LARGE_FRAME = 1 << 20
+TOO_LARGE = f"Message too large for the target: send it in chunks of at most {LARGE_FRAME} bytes"
+
 # Header fields that say who sends; whatever a client writes there is taken out (WIRE-42).
 FORGED = frozenset(("ctx", "ws", "user"))
 
@@ -81,6 +85,10 @@ class Router:
         if flaw is not None:
             return self._refuse(link, header, flaw)
         to: str = header["to"]
+        if len(data) > LARGE_FRAME:
+            link.roomy = True
+            if not self._takes_large(link, to):
+                return self._refuse(link, header, TOO_LARGE)
         if link.only_logs_in and self.local_peer(to) is None:
             return self._refuse(link, header, policy.LOG_IN)
         if to is as_sent and header.get("from") == link.address and FORGED.isdisjoint(header):
@@ -101,6 +109,17 @@ class Router:
             self._note(link, target, header)
         target.send(head, body)
         return target.drained
+
+    def _takes_large(self, link: Link, to: str) -> bool:
+        """Whether a frame of over a mebibyte will not cut its target's connection (WIRE-20).
+
+        Members of a workspace know what they send to each other; for a stranger's frame the target
+        must have sent such a one itself.
+        """
+        target = self.links.get(to)
+        if target is None:
+            return to not in self.away or to.startswith(f"{link.workspace}/")
+        return target.roomy or target.workspace == link.workspace
 
     @staticmethod
     def _flaw(link: Link, header: dict[str, Any], clean: bool) -> str | None:

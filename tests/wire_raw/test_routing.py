@@ -275,6 +275,25 @@ async def test_a_method_cannot_be_broadcast(two):  # WIRE-91
         assert near.frames == []
 
 
+async def test_a_strangers_frame_that_would_cut_the_connection(two):  # WIRE-20
+    """Python clients end at a frame of over a mebibyte; who sends such ones can take them."""
+    big = {"pad": b"x" * (1 << 20)}
+    async with two as (one, far, near):
+        text = await one.rejection("services.x.f", to=far.address, extra=big)
+        assert text == (
+            "PermissionError: Message too large for the target: send it in chunks of at most "
+            "1048576 bytes"
+        )
+        await far.settle()
+        assert far.frames == []
+        await near.send({"type": "note", "to": far.address}, big)
+        await far.take_type("note")
+        await far.send({"type": "note", "to": near.address}, big)
+        await one.send({"type": "note", "to": far.address}, big)
+        await far.take_type("note")
+        assert await one.call("services.built-in.ping", "ping", extra=big) == "pong"
+
+
 # targets that are not there
 
 
