@@ -91,13 +91,13 @@ def test_a_command_of_two_words_is_found_and_its_group_explained(capsys, monkeyp
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name")
 
-    commands = [*COMMANDS, Command("user add", "", add, arguments), Command("user list", "", add)]
+    commands = [*COMMANDS, Command("lamp add", "", add, arguments), Command("lamp list", "", add)]
     monkeypatch.setattr(cli, "COMMANDS", commands)
-    assert main(["user", "add", "lab", "--data-dir", "/d"]) == 0
+    assert main(["lamp", "add", "lab", "--data-dir", "/d"]) == 0
     assert capsys.readouterr().out == "adding lab in /d\n"
-    assert main(["user"]) == 2
-    assert "user is a group of commands: user add, user list" in capsys.readouterr().err
-    assert main(["user", "ad"]) == 2
+    assert main(["lamp"]) == 2
+    assert "lamp is a group of commands: lamp add, lamp list" in capsys.readouterr().err
+    assert main(["lamp", "ad"]) == 2
 
 
 # what is refused

@@ -35,6 +35,7 @@ def test_a_damaged_database_names_the_newest_backup(make_hyphad):
     daemon: Hyphad = make_hyphad().start()
     daemon.stop()
     backup = daemon.data / "backups" / "hyphad-20260101T000000.tar"
+    backup.parent.mkdir(mode=0o700, exist_ok=True)
     assert _hyphad("backup", str(backup), "--data-dir", str(daemon.data)).returncode == 0
     (daemon.data / "hyphad.db").write_bytes(b"damage" * 4000)
     process = daemon.spawn()
