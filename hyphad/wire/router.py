@@ -82,13 +82,11 @@ class Router:
             return self._refuse(link, error.header, text)
         as_sent = header.get("to")
         flaw = self._flaw(link, header, clean)
+        if flaw is None and len(data) > LARGE_FRAME and not self._takes_large(link, header["to"]):
+            flaw = TOO_LARGE
         if flaw is not None:
             return self._refuse(link, header, flaw)
         to: str = header["to"]
-        if len(data) > LARGE_FRAME:
-            link.roomy = True
-            if not self._takes_large(link, to):
-                return self._refuse(link, header, TOO_LARGE)
         if link.only_logs_in and self.local_peer(to) is None:
             return self._refuse(link, header, policy.LOG_IN)
         if to is as_sent and header.get("from") == link.address and FORGED.isdisjoint(header):
@@ -116,6 +114,7 @@ class Router:
         Members of a workspace know what they send to each other; for a stranger's frame the target
         must have sent such a one itself.
         """
+        link.roomy = True
         target = self.links.get(to)
         if target is None:
             return to not in self.away or to.startswith(f"{link.workspace}/")
