@@ -76,6 +76,8 @@ def normalised(schema: Any, depth: int = 0) -> Any:
             del made["type"]
         else:
             made["type"] = kind
+    if not isinstance(made.get("enum", []), list):
+        del made["enum"]
     if "required" in made:
         _complete(made)
     made.pop(MIRRORED, None)

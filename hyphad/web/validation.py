@@ -5,8 +5,8 @@
 
 Schemas come from whoever registers a service, values from whoever calls it; together they must
 not hold up the daemon. Patterns are not matched (a regular expression may take forever), nothing is
-fetched from elsewhere, and a check that takes too many steps is given up: the provider then judges
-for itself. `jsonschema` is loaded on the first use.
+fetched from elsewhere, and a check that takes too many steps is given up, after three times for
+good: the provider then judges for itself. `jsonschema` is loaded on the first use.
 """
 
 import json
@@ -19,7 +19,8 @@ from hyphad.core.parameters import Schema, mapped
 
 log = logging.getLogger(__name__)
 
-MAX_STEPS = 20_000
+MAX_STEPS = 5000
+MAX_STRIKES = 3
 MAX_UNIQUE = 1000
 MAX_TEXT = 500
 _UNBOUNDED = ("pattern", "patternProperties", "format", "$schema", "$id")
@@ -44,17 +45,20 @@ class Checker:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._validator: Any = None
-        self._steps = 0
+        self._steps = self._strikes = 0
 
     def flaw(self, value: Any) -> Flaw | None:
         """The most telling flaw of a value, or None where there is none, or nobody can say."""
+        if self._strikes >= MAX_STRIKES:
+            return None
         self._steps = 0
         try:
             if self._validator is None:
                 self._validator = self._build()
             return self._worst(value)
         except _TooMuch:
-            log.warning("schema_too_costly steps=%d", MAX_STEPS)
+            self._strikes += 1
+            log.warning("schema_too_costly steps=%d strikes=%d", MAX_STEPS, self._strikes)
         except Exception as error:  # a schema that is none, in one of many ways
             log.info("schema_unusable reason=%r", f"{type(error).__name__}: {error}"[:200])
         return None
