@@ -711,9 +711,9 @@ async def test_calls_to_a_peer_that_does_not_come_back_are_rejected(world):  # D
 async def test_what_cannot_be_held_is_rejected_and_not_dropped(world):  # D-26
     here = world()
     sender = here.join("ws-a/c1")
-    here.router.away.expect("ws-b/c2", "someone")
-    here.send(sender, call("ws-b/c2"), {"args": [b"x" * (9 << 20)]})
-    assert rejection(sender) == ("ws-b/c2", "S", "Target peer ws-b/c2 is not connected")
+    here.router.away.expect("ws-a/c2", "someone")
+    here.send(sender, call("ws-a/c2"), {"args": [b"x" * (9 << 20)]})
+    assert rejection(sender) == ("ws-a/c2", "S", "Target peer ws-a/c2 is not connected")
 
 
 # calls that stay open, links that are shut out, order over a restart
