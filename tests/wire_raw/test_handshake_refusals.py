@@ -461,6 +461,20 @@ async def test_kicked_clients_stay_out_for_a_while(hub):  # WIRE-23, WS-66
         assert rejected == "AssertionError: Client not connected"
 
 
+async def test_an_unloaded_workspace_lets_its_clients_go(hub):  # WIRE-24, WS-66
+    async with RawClient.connect(hub.ws_url, token=ROOT_TOKEN) as root:
+        admin = f"ws-user-root/{root.info['manager_id'].removeprefix('manager-')}"
+        raw = await RawClient.open(hub.ws_url, "u", token=ticket("una"))
+        await root.call("services.admin-utils.unload_workspace", "ws-user-una", to=admin)
+        text = "Workspace unloaded: ws-user-una"
+        assert await raw.closed() == (1001, text)
+        assert raw.texts == [{"type": "error", "message": text}]
+        token = raw.info["reconnection_token"]
+        back = await RawClient.open(hub.ws_url, "u", reconnection_token=token)
+        assert back.workspace == "ws-user-una"
+        await back.close()
+
+
 async def test_visitors_are_refused_where_they_are_not_wanted(make_hyphad):  # AUTH-10
     daemon = make_hyphad("--anonymous-access", "off", *FLAGS).start()
     with pytest.raises(Rejected, match="Authentication required"):
