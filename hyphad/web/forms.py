@@ -23,6 +23,7 @@ from hyphad.core.errors import Fault
 from hyphad.store.accounts import Account
 from hyphad.web.base import BaseHandler
 from hyphad.web.identity import COOKIE, Identity, cookie_token, origin_of
+from hyphad.web.parts import Parts
 
 HOME = "/public/apps/hypha-login/"
 FORM_COOKIE = "hyphad_form"
@@ -239,5 +240,10 @@ class FormHandler(BaseHandler):
         return text if origin in {*allowed, self._public_origin()} - {"*"} else None
 
     def _public_origin(self) -> str:
-        parts = urlsplit(str(self.parts.info["public_base_url"]))
-        return f"{parts.scheme}://{parts.netloc}"
+        return public_origin(self.parts)
+
+
+def public_origin(parts: Parts) -> str:
+    """The origin under which people know this server, whatever a proxy makes of requests."""
+    url = urlsplit(str(parts.info["public_base_url"]))
+    return f"{url.scheme}://{url.netloc}"

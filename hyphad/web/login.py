@@ -17,7 +17,7 @@ from hyphad.store.sessions import BROWSER
 from hyphad.web.account import account_routes
 from hyphad.web.base import BaseHandler
 from hyphad.web.failures import Refusal
-from hyphad.web.forms import DEVICE_COOKIE, HOME, STALE, FormHandler
+from hyphad.web.forms import DEVICE_COOKIE, HOME, STALE, FormHandler, public_origin
 from hyphad.web.identity import origin_of
 from hyphad.web.parts import Parts
 
@@ -336,7 +336,8 @@ class PageToken(BaseHandler):
     async def post(self) -> None:
         headers, identity = self.request.headers, self.identity
         credential = identity.credential
-        own = headers.get("Origin") in (None, origin_of(self.request))
+        origins = (None, origin_of(self.request), public_origin(self.parts))
+        own = headers.get("Origin") in origins
         asked = headers.get("X-Requested-With") == "hyphad"
         if credential is None or not identity.from_cookie or not own or not asked:
             raise Refusal(401, "Log in first.", bare=True)

@@ -578,6 +578,17 @@ def test_a_short_token_for_our_own_pages(lab: Hyphad, bob: Visitor) -> None:  # 
     assert lab.get("/assets/config.json", Authorization=f"Bearer {token}")[0] == 401
 
 
+def test_a_friendly_origin_gets_no_such_token(make_hyphad: Callable[..., Hyphad]) -> None:
+    friend, public = "http://friend.example", "https://lab.example"  # AUTH-85
+    lab = make_hyphad("--allow-origins", friend, "--public-base-url", public)
+    add_user(lab, "bob@lab.org")
+    lab.start()
+    cookie = f"access_token={token_of(lab, 'bob@lab.org')}"
+    ours = {"Cookie": cookie, "X-Requested-With": "hyphad"}
+    assert lab.request("/auth/token", b"", {**ours, "Origin": friend})[0] == 401
+    assert lab.request("/auth/token", b"", {**ours, "Origin": public})[0] == 200
+
+
 def test_guessing_on_the_page_is_slowed(make_hyphad: Callable[..., Hyphad]) -> None:  # AUTH-106
     lab = make_hyphad()
     add_user(lab, "bob@lab.org")
