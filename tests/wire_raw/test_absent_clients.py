@@ -141,7 +141,7 @@ def _is_remembered(daemon: Hyphad, client: str) -> bool:
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 async def test_calls_across_a_restart(make_hyphad, end):  # D-26, WIRE-108, WS-37
-    daemon = make_hyphad("--reconnect-grace", "3", *FLAGS).start()
+    daemon = make_hyphad("--reconnect-grace", "5", *FLAGS).start()
     first = await _provider(daemon.ws_url, "p", "una")
     doomed = await _provider(daemon.ws_url, "doomed", "una")
     token = first.info["reconnection_token"]
