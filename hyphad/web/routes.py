@@ -1,6 +1,7 @@
 """Every URL in one table."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from hyphad.web.a2a import AgentCard, AgentEndpoint, AgentInfo
@@ -77,9 +78,13 @@ def application(parts: Parts) -> Site:
     Raises `BadMount` for a static mount that cannot be used.
     """
     settings = parts.settings
+
+    def based(routes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return [(settings.base_path + route[0], *route[1:]) for route in routes]
+
     given = {"parts": parts}
     files = str(folder("static"))
-    table: list[tuple[str, Any]] = [
+    first: list[tuple[str, Any]] = [  # what is asked for most: routes are tried in this order
         # clients
         (r"/ws", WebSocketEndpoint),
         (r"/rpc", RpcEndpoint),
@@ -89,6 +94,8 @@ def application(parts: Parts) -> Site:
         (W + "/services" + S + r"/openapi\.json", Document),
         (W + "/services" + S + r"/docs", DocumentPage),
         (W + "/services" + S + r"/([^/]+)", ServiceCall),
+    ]
+    table: list[tuple[str, Any]] = [
         # applications
         (W + r"/apps/?", InstalledApps),
         (W + "/apps" + S, AppRedirect),
@@ -102,18 +109,18 @@ def application(parts: Parts) -> Site:
         # pages
         *console_routes(),
     ]
-    static = [
+    files_of_ours = [
         *asset_routes(settings.data_dir),
         (r"/static/(.*)", FileHandler, {"path": files}),
-        *mount_routes(settings.static_mounts),
     ]
-    agents = agent_routes(parts)
-    routes = [*static, *agents, *((path, handler, given) for path, handler in table)]
     return Site(
         [
+            *based(mount_routes(settings.static_mounts)),
+            *based((path, handler, given) for path, handler in first),
             *login_routes(parts),
             *resource_routes(parts),
-            *((settings.base_path + route[0], *route[1:]) for route in routes),
+            *based([*files_of_ours, *agent_routes(parts)]),
+            *based((path, handler, given) for path, handler in table),
         ],
         Gate(settings, parts.identities, parts.authenticator, parts.router.links),
         given,
