@@ -289,6 +289,7 @@ async def test_a_strangers_frame_that_would_cut_the_connection(two):  # WIRE-20
         await near.send({"type": "note", "to": far.address}, big)
         await far.take_type("note")
         await far.send({"type": "note", "to": near.address}, big)
+        await near.take_type("note")
         await one.send({"type": "note", "to": far.address}, big)
         await far.take_type("note")
         assert await one.call("services.built-in.ping", "ping", extra=big) == "pong"
