@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 CLOSE_SECONDS = 3.0
 MAX_HELD = 256 << 10
 READ_BUFFER = 2048
+_ROOM = bytes(14)
 _HANDSHAKE = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
 _BINARY, _TEXT, _CLOSE = WSMsgType.BINARY, WSMsgType.TEXT, WSMsgType.CLOSE
 _CONTINUATION = WSMsgType.CONTINUATION
@@ -71,7 +72,7 @@ class FastTransport:
 
     def __init__(self, ws: Any, batch: Batch) -> None:
         self._ws = ws
-        self._send = ws.send
+        self._send = ws.send_reuse_external_bytearray
         self._batch = batch
         self._held: list[bytes | memoryview] = []
         self._size = 0
@@ -90,7 +91,8 @@ class FastTransport:
         if self._batch.open:
             self._hold(parts)
         else:
-            self._send(_BINARY, b"".join(parts))
+            # Joined behind room for the head, which the parser writes there: one copy in all.
+            self._send(_BINARY, bytearray().join((_ROOM, *parts)), len(_ROOM))
 
     def _hold(self, parts: tuple[bytes | memoryview, ...]) -> None:
         if self.closing:
@@ -113,7 +115,7 @@ class FastTransport:
 
     def send_text(self, text: str) -> None:
         self.flush()
-        self._send(_TEXT, text.encode())
+        self._ws.send(_TEXT, text.encode())
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye, and wait a moment for the other side's."""

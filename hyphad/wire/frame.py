@@ -15,6 +15,8 @@ from typing import Any
 
 import msgpack
 
+from hyphad.wire import walk
+
 FIRST_LOOK = 4096
 SMALL_ARRAY = 64
 MAX_SMALL_MAP = 15
@@ -22,6 +24,7 @@ MAX_DEPTH = 400
 MAX_KEYS = 1024
 MAX_CONTAINERS = 1 << 20
 RESERVED = frozenset(("type", "from", "to", "ws", "user", "ctx", "method", "session", "parent"))
+_RESERVED = frozenset(map(str.encode, RESERVED))
 
 Buffer = bytes | memoryview
 _NESTED = frozenset((dict, list))
@@ -71,9 +74,8 @@ def split(data: bytes) -> tuple[dict[str, Any], int, bool]:
     """`(header, offset, clean)`: the header map, where the extra starts, whether its keys may pass.
 
     `clean` is false where the extra has a key that receivers would take for a header field
-    (WIRE-42), or over a thousand keys, or where a name is no UTF-8. Only the first 4 KiB are looked
-    at, unless the header or the keys of the extra reach further; no value of the extra is decoded.
-    Raises `BadFrame`.
+    (WIRE-42), or over a thousand keys, or where a name is no UTF-8. No value of the extra
+    is decoded, and long ones are stepped over without a copy. Raises `BadFrame`.
     """
     try:
         try:
@@ -85,11 +87,13 @@ def split(data: bytes) -> tuple[dict[str, Any], int, bool]:
 
 
 def _split_short(data: bytes) -> tuple[dict[str, Any], int, bool]:
-    """Nearly every frame: one pass over its first bytes. Raises for all that is unusual."""
+    """Nearly every frame, in one pass. Raises for all that is unusual."""
     size = len(data)
+    if size > FIRST_LOOK:
+        return _split_long(data)
     unpacker = _spare.pop() if _spare else _empty(FIRST_LOOK)
     begin = unpacker.tell()
-    unpacker.feed(data if size <= FIRST_LOOK else memoryview(data)[:FIRST_LOOK])
+    unpacker.feed(data)
     header = unpacker.unpack()
     offset = unpacker.tell() - begin
     _check_header(header)
@@ -97,6 +101,20 @@ def _split_short(data: bytes) -> tuple[dict[str, Any], int, bool]:
     if unpacker.tell() - begin == size and not _spare:
         _spare.append(unpacker)  # It has read all it was given: as good as a new one.
     return header, offset, clean
+
+
+def _split_long(data: bytes) -> tuple[dict[str, Any], int, bool]:
+    """A short header, and few values of any length. Raises for all that is unusual."""
+    unpacker = _spare.pop() if _spare else _empty(FIRST_LOOK)
+    begin = unpacker.tell()
+    unpacker.feed(memoryview(data)[:FIRST_LOOK])
+    header = unpacker.unpack()
+    offset = unpacker.tell() - begin
+    unpacker.read_bytes(FIRST_LOOK - offset)
+    if not _spare:
+        _spare.append(unpacker)
+    _check_header(header)
+    return header, offset, _RESERVED.isdisjoint(walk.keys(data, offset))
 
 
 def _split_any(data: bytes) -> tuple[dict[str, Any], int, bool]:
