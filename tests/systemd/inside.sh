@@ -69,7 +69,7 @@ keys=$(sha256sum $data/keys/jwt-keys.json)
 
 # journal
 
-sees_listening() { logged -p info..info | grep -q '^hyphad.daemon hyphad listening on'; }
+sees_listening() { logged -p info..info | grep -q '^hyphad.daemon.process hyphad listening on'; }
 prove "the journal knows the level of a line, which has no time of its own" sees_listening
 
 # reload
