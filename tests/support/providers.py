@@ -47,7 +47,8 @@ class Provider:
         connection._closed = True
 
         async def cut() -> None:
-            connection._websocket.transport.abort()
+            if connection._websocket is not None:
+                connection._websocket.transport.abort()
 
         self.run(cut())
 
