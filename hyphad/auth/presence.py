@@ -7,7 +7,7 @@ back for a while (D-26).
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from hyphad.core import address
@@ -26,7 +26,7 @@ GOODBYE_CODES = (1000, 1001)
 class PresenceTable(Protocol):
     """Which clients were here when the daemon last ran; written behind, never waited for."""
 
-    def save(self, client: str, user_id: str, services: list[str]) -> None: ...
+    def save(self, client: str, user_id: str, services: Callable[[], list[str]]) -> None: ...
 
     def remove(self, client: str) -> None: ...
 
@@ -96,7 +96,7 @@ class Presence:
     def leave(self, link: Link, code: int | None) -> None:
         """A connection has ended, with the close code its client sent, if any (WIRE-25, WS-34)."""
         self.closed += 1
-        services = [service.name for service in self.registry.of_client(link.address)]
+        services = self._services_of(link.address)
         subscriptions = set(link.subscriptions)
         self.events.drop(link.workspace, link)
         if not self.router.detach(link):
@@ -129,10 +129,13 @@ class Presence:
 
     def registered(self, service: Service) -> None:
         """A client has registered a service: remember it across a restart."""
-        names = [known.name for known in self.registry.of_client(service.client)]
+        client = service.client
         user = service.record["config"].get("created_by") or {}
-        self._table.save(service.client, str(user.get("id", "")), names)
+        self._table.save(client, str(user.get("id", "")), lambda: self._services_of(client))
         self.router.service_back(service.client, service.name)
+
+    def _services_of(self, client: str) -> list[str]:
+        return [service.name for service in self.registry.of_client(client)]
 
     def drop_services(self, workspace: str) -> None:
         """A workspace was deleted: its records go, its sockets stay (WS-43)."""

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 MAX_DEPTH = 64
+_PLAIN = frozenset((str, float, bool, type(None)))
 
 
 def plain_json(value: Any) -> str:
@@ -29,19 +30,23 @@ def plain_json(value: Any) -> str:
 
 def _check(value: Any, levels: int) -> None:
     if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise ValueError(f"keys must be strings, not {type(key).__name__}")
+        for kind in set(map(type, value)):
+            if not issubclass(kind, str):
+                raise ValueError(f"keys must be strings, not {kind.__name__}")
         value = value.values()
-    elif isinstance(value, int):
-        if not -(1 << 63) <= value < 1 << 64:
-            raise ValueError("an integer of more than 64 bits")
-        return
     elif not isinstance(value, list):
-        if value is not None and not isinstance(value, str | float):
-            raise ValueError(f"no {type(value).__name__} in JSON")
+        _check_single(value)
         return
     if levels == 0:
         raise ValueError(f"nested more than {MAX_DEPTH} deep")
     for item in value:
-        _check(item, levels - 1)
+        if type(item) not in _PLAIN:
+            _check(item, levels - 1)
+
+
+def _check_single(value: Any) -> None:
+    if isinstance(value, int):
+        if not -(1 << 63) <= value < 1 << 64:
+            raise ValueError("an integer of more than 64 bits")
+    elif value is not None and not isinstance(value, str | float):
+        raise ValueError(f"no {type(value).__name__} in JSON")

@@ -6,6 +6,7 @@ state is written. One write is under way at a time; if the disk refuses it, it i
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from hyphad.core.errors import StorageError
@@ -15,8 +16,8 @@ from hyphad.store.rows import from_json, good_rows, text_of, to_json
 GATHER_SECONDS = 0.1
 RETRY_SECONDS = 5.0
 
-# The row of each client that has changed; None: it has left.
-_States = dict[str, tuple[str, str, str] | None]
+# The user and services of each client that has changed; None: it has left.
+_States = dict[str, tuple[str, Callable[[], list[str]]] | None]
 
 
 class PresenceTable:
@@ -36,8 +37,9 @@ class PresenceTable:
         self._unseen = {client for client, _, _ in clients}
         return clients
 
-    def save(self, client: str, user_id: str, services: list[str]) -> None:
-        self._change(client, (client, user_id, to_json(services)))
+    def save(self, client: str, user_id: str, services: Callable[[], list[str]]) -> None:
+        """`services` is asked for their names when it comes to writing, not at each change."""
+        self._change(client, (user_id, services))
 
     def remove(self, client: str) -> None:
         self._change(client, None)
@@ -55,11 +57,10 @@ class PresenceTable:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        changed = self._changed
-        if changed:
-            self._db.write_behind(lambda connection: _write(connection, changed))
+        if self._changed:
+            self._db.write_behind(_writing(self._changed))
 
-    def _change(self, client: str, state: tuple[str, str, str] | None) -> None:
+    def _change(self, client: str, state: tuple[str, Callable[[], list[str]]] | None) -> None:
         if self._closed:
             return
         self._unseen.discard(client)
@@ -83,12 +84,22 @@ class PresenceTable:
             else:
                 self._schedule(GATHER_SECONDS)
 
-        self._db.write(lambda connection: _write(connection, changed)).add_done_callback(written)
+        self._db.write(_writing(changed)).add_done_callback(written)
 
 
-def _write(connection: sqlite3.Connection, changed: _States) -> None:
+def _writing(changed: _States) -> Callable[[sqlite3.Connection], None]:
     gone = [(client,) for client, state in changed.items() if state is None]
-    here = [state for state in changed.values() if state is not None]
+    here = [
+        (client, state[0], to_json(state[1]()))
+        for client, state in changed.items()
+        if state is not None
+    ]
+    return lambda connection: _write(connection, gone, here)
+
+
+def _write(
+    connection: sqlite3.Connection, gone: list[tuple[str]], here: list[tuple[str, str, str]]
+) -> None:
     connection.executemany("DELETE FROM presence WHERE client = ?", gone)
     connection.executemany(
         "INSERT INTO presence (client, user_id, services) VALUES (?, ?, ?)"

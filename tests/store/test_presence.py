@@ -11,11 +11,16 @@ async def present(db):
     return {row["client"]: json.loads(row["services"]) for row in rows}
 
 
+def these(*names):
+    """The services of a client, as the table asks for them."""
+    return lambda: list(names)
+
+
 async def test_clients_are_remembered(opened):
     async with opened() as db:
         table = PresenceTable(db)
-        table.save("ws-a/one", "me", ["built-in", "hello"])
-        table.save("ws-a/two", "me", [])
+        table.save("ws-a/one", "me", these("built-in", "hello"))
+        table.save("ws-a/two", "me", these())
         table.close()
     async with opened() as db:
         assert PresenceTable(db).all() == [
@@ -30,8 +35,8 @@ async def test_only_the_last_state_of_a_client_is_written(opened):
         table = PresenceTable(db)
         await db.write(lambda connection: connection.set_trace_callback(seen.append))
         for n in range(50):
-            table.save("ws-a/one", "me", [str(n)])
-            table.save("ws-a/two", "me", [str(n)])
+            table.save("ws-a/one", "me", these(str(n)))
+            table.save("ws-a/two", "me", these(str(n)))
         table.remove("ws-a/two")
         table.close()
         await db.write(lambda _: None)
@@ -43,7 +48,7 @@ async def test_changes_are_written_without_anybody_waiting(opened, until):
     async with opened() as db:
         table = PresenceTable(db)
         for services in (["a"], ["a", "b"]):
-            table.save("ws-a/one", "me", services)
+            table.save("ws-a/one", "me", these(*services))
             await until(lambda services=services: _is(db, {"ws-a/one": services}))
         table.remove("ws-a/one")
         await until(lambda: _is(db, {}))
@@ -63,10 +68,10 @@ async def test_what_the_disk_refused_is_tried_again(opened, refuse_writes, until
         table = PresenceTable(db)
         refuse = await refuse_writes(db)
         refuse(True)
-        table.save("ws-a/one", "me", ["old"])
-        table.save("ws-a/two", "me", ["two"])
+        table.save("ws-a/one", "me", these("old"))
+        table.save("ws-a/two", "me", these("two"))
         await until(lambda: _reached(tries, 3))
-        table.save("ws-a/one", "me", ["new"])
+        table.save("ws-a/one", "me", these("new"))
         refuse(False)
         await until(lambda: _is(db, {"ws-a/one": ["new"], "ws-a/two": ["two"]}))
 
@@ -78,10 +83,10 @@ async def _reached(tries, number):
 async def test_those_that_leave_at_the_end_stay_known(opened):
     async with opened() as db:
         table = PresenceTable(db)
-        table.save("ws-a/one", "me", ["a"])
+        table.save("ws-a/one", "me", these("a"))
         table.close()
         table.remove("ws-a/one")
-        table.save("ws-a/two", "me", [])
+        table.save("ws-a/two", "me", these())
     async with opened() as db:
         assert PresenceTable(db).all() == [("ws-a/one", "me", ["a"])]
 
@@ -90,12 +95,12 @@ async def test_those_that_did_not_come_back_are_forgotten(opened):
     async with opened() as db:
         table = PresenceTable(db)
         for name in ("back", "gone", "away"):
-            table.save(f"ws-a/{name}", "me", [])
+            table.save(f"ws-a/{name}", "me", these())
         table.close()
     async with opened() as db:
         table = PresenceTable(db)
         table.all()
-        table.save("ws-a/back", "me", ["x"])
+        table.save("ws-a/back", "me", these("x"))
         table.remove("ws-a/away")
         table.drop_unseen()
         table.close()
