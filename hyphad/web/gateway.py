@@ -13,6 +13,7 @@ import difflib
 import inspect
 import time
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ from hyphad.core.records import Caller, Service
 from hyphad.services.catalogue import Catalogue
 from hyphad.web.counts import Counts
 from hyphad.web.failures import Refusal
+from hyphad.web.items import Items
 from hyphad.wire import frame, values
 from hyphad.wire.local import LocalFunction, LocalService
 from hyphad.wire.peer import Packed, Peer
@@ -182,34 +184,35 @@ class Gateway:
         except OverflowError:
             raise Refusal(400, "An integer of more than 64 bits cannot be sent") from None
 
-    async def stream(
+    def stream(
         self, caller: Caller, service: Service, generator: Any, timeout: float = CALL_SECONDS
     ) -> AsyncGenerator[Any, None]:
         """The items of a generator that `call` has returned.
 
-        It is closed at the provider when the iteration ends early.
+        It is closed at the provider when the iteration ends early, or `aclose` ends it before it
+        has begun.
         """
-        if inspect.isasyncgen(generator):
-            try:
-                async for item in generator:
-                    yield _plain(item)
-            finally:
-                await generator.aclose()
-        elif inspect.isgenerator(generator):
-            try:
-                for item in generator:
-                    yield _plain(item)
-            finally:
-                generator.close()
-        else:
-            items = self._deputy.iterate(generator, service.client, caller, timeout)
-            try:
-                async for item in items:
-                    yield item
-            except PeerGone:
-                raise PeerGone(f"Client disconnected: {service.client}") from None
-            finally:
-                await items.aclose()
+        if not values.is_generator(generator):
+            return _own_items(generator)
+
+        def unused() -> None:
+            close = generator.get("_rclose_method")
+            if close and generator.get("_rtarget") == service.client:
+                self._deputy.notify(service.client, str(close), caller)
+
+        return Items(self._items(caller, service, generator, timeout), unused)
+
+    async def _items(
+        self, caller: Caller, service: Service, generator: dict[str, Any], timeout: float
+    ) -> AsyncGenerator[Any, None]:
+        items = self._deputy.iterate(generator, service.client, caller, timeout)
+        try:
+            async for item in items:
+                yield item
+        except PeerGone:
+            raise PeerGone(f"Client disconnected: {service.client}") from None
+        finally:
+            await items.aclose()
 
     # members
 
@@ -277,6 +280,18 @@ async def _call_local(
     if inspect.isasyncgen(result) or inspect.isgenerator(result):
         return result
     return _plain(result)
+
+
+async def _own_items(generator: Any) -> AsyncGenerator[Any, None]:
+    """The items of a generator of the server's own."""
+    if inspect.isasyncgen(generator):
+        async with aclosing(generator):
+            async for item in generator:
+                yield _plain(item)
+    else:
+        with closing(generator):
+            for item in generator:
+                yield _plain(item)
 
 
 def is_stream(value: Any) -> bool:
