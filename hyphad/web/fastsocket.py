@@ -7,6 +7,8 @@ Where this is not possible (TLS, another picows), Tornado's own WebSocket does t
 
 import asyncio
 import logging
+from collections import deque
+from time import perf_counter
 from typing import Any
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -25,9 +27,15 @@ CLOSE_SECONDS = 3.0
 MAX_HELD = 256 << 10
 READ_BUFFER = 2048
 _ROOM = bytes(14)
+READ_BYTES = 128 << 10
+TURN_SECONDS = 0.001
+MANY_FRAMES = 500
 _HANDSHAKE = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
 _BINARY, _TEXT, _CLOSE = WSMsgType.BINARY, WSMsgType.TEXT, WSMsgType.CLOSE
 _CONTINUATION = WSMsgType.CONTINUATION
+
+Frame = tuple[Any, bool, bytes]
+Wait = asyncio.Future[None] | None
 
 
 class _Quiet:
@@ -132,7 +140,11 @@ class FastTransport:
 
 
 class Listener(WSListener):
-    """Frames from `picows` to the conversation of one connection."""
+    """Frames from `picows` to the conversation of one connection.
+
+    One read may bring thousands of frames. They are handled for a short time only; what is left
+    waits, unread data waits in the kernel, and other connections have their turn meanwhile.
+    """
 
     def __init__(
         self, admission: Admission, remote: str, origin: str, max_message: int, batch: Batch
@@ -142,41 +154,59 @@ class Listener(WSListener):
         self._remote = remote
         self._origin = origin
         self._max = max_message
-        self._pauses = 0
-        self._parts: list[bytes] = []
+        self._message = bytearray()
         self._kind = _BINARY
         self._code: int | None = None
+        self._turn_ends = 0.0
+        # Frames that were read and must wait; None while there is nothing to wait for.
+        self._later: deque[Frame] | None = None
+        self._gone = self._measured = False
+        self._ws: Any = None
         self._transport: FastTransport | None = None
-        self._conversation: Conversation | None = None
+        self._conversation: Any = None
+        self._on_binary: Any = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         transport.underlying_transport.set_write_buffer_limits(HIGH_WATER, HIGH_WATER // 2)
+        self._ws = transport
         self._transport = FastTransport(transport, self._batch)
         self._conversation = Conversation(
             self._admission, self._transport, self._remote, self._origin
         )
+        self._on_binary = self._conversation.on_binary
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind, last = frame.msg_type, frame.last_in_buffer
-        if not last:
-            self._batch.begin()
-        try:
-            if kind == _BINARY and frame.fin:
-                wait = self._conversation.on_binary(frame.get_payload_as_bytes())  # type: ignore[union-attr]
-                if wait is not None:
-                    self._pause(transport, wait)
-            elif kind in (_TEXT, _BINARY, _CONTINUATION):
-                self._on_part(transport, frame)
-            elif kind == _CLOSE:
-                self._on_close(transport, frame)
-        except Exception:
-            log.exception("frame_failed remote=%s", self._remote)
+        last = frame.last_in_buffer
+        if self._later is not None:
+            self._later.append((frame.msg_type, frame.fin, frame.get_payload_as_bytes()))
+        else:
+            if not last and not self._batch.open:
+                self._batch.begin()
+                self._turn_ends = perf_counter() + TURN_SECONDS
+            if frame.msg_type == _BINARY and frame.fin:
+                wait = None
+                try:
+                    wait = self._on_binary(frame.get_payload_as_bytes())
+                except Exception:
+                    log.exception("frame_failed remote=%s", self._remote)
+            else:
+                wait = self._handle(frame.msg_type, frame.fin, frame.get_payload_as_bytes())
+            if wait is not None:
+                self._stop_reading()
+                wait.add_done_callback(self._go_on)
+            elif not last and perf_counter() > self._turn_ends:
+                self._end_turn()
         if last and self._batch.open:
             self._batch.end()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        if self._transport is not None and self._conversation is not None:
-            self._transport.closed = True
+        if self._transport is None:
+            return
+        self._transport.closed = self._gone = True
+        if self._later:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        else:
+            self._later = None
             self._conversation.on_end(self._code)
 
     def pause_writing(self) -> None:
@@ -186,55 +216,122 @@ class Listener(WSListener):
         if self._transport is not None and self._transport.link is not None:
             self._transport.link.on_drain()
 
-    def _on_part(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Text, and messages that come in several frames."""
-        if frame.msg_type != _CONTINUATION:
-            self._kind, self._parts = frame.msg_type, []
-        self._parts.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._parts)) > self._max:
-            self._parts = []
-            self._fail(transport, WSCloseCode.MESSAGE_TOO_BIG, "message too big")
+    # turns
+
+    def _stop_reading(self) -> None:
+        self._later = deque()
+        self._ws.underlying_transport.pause_reading()
+
+    def _end_turn(self) -> None:
+        """There is more than one turn's work in one read: go on when others have had theirs."""
+        self._stop_reading()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _read_less(self) -> None:
+        """So many frames at a time that to parse them is a long turn already."""
+        self._measured = True
+        below = self._ws.underlying_transport
+        below.set_protocol(Measured(below.get_protocol()))
+
+    def _go_on(self, _: Any = None) -> None:
+        """Handle what waits, for one turn. What a client sent before it left counts as well."""
+        later = self._later
+        if later is None:
             return
-        if not frame.fin:
-            return
-        data, self._parts = b"".join(self._parts), []
-        conversation = self._conversation
-        assert conversation is not None
-        if self._kind == _BINARY:
-            wait = conversation.on_binary(data)
-        else:
-            try:
-                wait = conversation.on_text(data.decode())
-            except UnicodeDecodeError:
-                self._fail(transport, WSCloseCode.INVALID_TEXT, "text is not UTF-8")
-                return
+        if len(later) > MANY_FRAMES and not self._measured:
+            self._read_less()
+        wait = None
+        self._batch.begin()
+        ends = perf_counter() + TURN_SECONDS
+        while later and wait is None and perf_counter() < ends:
+            wait = self._handle(*later.popleft())
+            if self._gone:
+                wait = None
+        self._batch.end()
         if wait is not None:
-            self._pause(transport, wait)
+            wait.add_done_callback(self._go_on)
+        elif later:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        else:
+            self._later = None
+            if self._gone:
+                self._conversation.on_end(self._code)
+            elif not self._ws.is_disconnected:
+                self._ws.underlying_transport.resume_reading()
 
-    def _on_close(self, transport: WSTransport, frame: WSFrame) -> None:
-        code: Any = frame.get_close_code()
-        code = int(code)
-        self._code = code or None
-        if not transport.is_close_frame_sent:
-            transport.send_close(code if code else WSCloseCode.OK)
-        transport.disconnect()
+    # frames
 
-    def _fail(self, transport: WSTransport, code: WSCloseCode, reason: str) -> None:
-        transport.send_close(code, reason.encode())
-        transport.disconnect()
+    def _handle(self, kind: Any, fin: bool, data: bytes) -> Wait:
+        """One frame; returns what to wait for before the next, if anything."""
+        try:
+            if kind == _BINARY and fin:
+                return self._conversation.on_binary(data)
+            if kind == _CLOSE:
+                self._on_close(data)
+            elif kind in (_TEXT, _BINARY, _CONTINUATION):
+                return self._on_part(kind, fin, data)
+        except Exception:
+            log.exception("frame_failed remote=%s", self._remote)
+        return None
 
-    def _pause(self, transport: WSTransport, wait: "asyncio.Future[None]") -> None:
-        """Read nothing more until `wait` is done."""
-        if self._pauses == 0:
-            transport.underlying_transport.pause_reading()
-        self._pauses += 1
+    def _on_part(self, kind: Any, fin: bool, data: bytes) -> Wait:
+        """Text, and messages that come in several frames."""
+        if kind != _CONTINUATION:
+            self._kind, self._message = kind, bytearray()
+        self._message += data
+        if len(self._message) > self._max:
+            self._message = bytearray()
+            self._fail(WSCloseCode.MESSAGE_TOO_BIG, "message too big")
+            return None
+        if not fin:
+            return None
+        message, self._message = bytes(self._message), bytearray()
+        if self._kind == _BINARY:
+            return self._conversation.on_binary(message)
+        try:
+            return self._conversation.on_text(message.decode())
+        except UnicodeDecodeError:
+            self._fail(WSCloseCode.INVALID_TEXT, "text is not UTF-8")
+            return None
 
-        def resume(_: Any) -> None:
-            self._pauses -= 1
-            if self._pauses == 0 and not transport.is_disconnected:
-                transport.underlying_transport.resume_reading()
+    def _on_close(self, data: bytes) -> None:
+        self._code = int.from_bytes(data[:2], "big") or None
+        if not self._ws.is_close_frame_sent:
+            self._ws.send_close(self._code or WSCloseCode.OK)
+        self._ws.disconnect()
 
-        wait.add_done_callback(resume)
+    def _fail(self, code: WSCloseCode, reason: str) -> None:
+        self._ws.send_close(code, reason.encode())
+        self._ws.disconnect()
+
+
+class Measured(asyncio.BufferedProtocol):
+    """Stands before the parser of a client that sends very much, and reads less at a time.
+
+    So to parse is no long turn either, and the parser's buffer does not grow with the flood.
+    """
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        buffer: memoryview = self._parser.get_buffer(sizehint)
+        return buffer[:READ_BYTES]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._parser.buffer_updated(nbytes)
+
+    def eof_received(self) -> Any:
+        return self._parser.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._parser.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._parser.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._parser.resume_writing()
 
 
 class FastWebSockets:

@@ -207,11 +207,14 @@ class Link:
         self.close(1001, "Slow consumer")
 
     def over_rate(self) -> float:
-        """Seconds to wait before reading on, 0.0 while within the message rate (WIRE-21, D-23)."""
+        """Seconds to wait before reading on, 0.0 while within the message rate (WIRE-21, D-23).
+
+        To be asked once for each frame, after `touch`.
+        """
         rate = self.limits.rate
         if rate <= 0:
             return 0.0
-        now = self.loop.time()
+        now = self.last_seen
         filled = self._tokens + (now - self._last_refill) * rate
         self._tokens = min(self.limits.burst, filled) - 1.0
         self._last_refill = now

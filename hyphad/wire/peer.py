@@ -31,7 +31,7 @@ from hyphad.wire.calls import PendingCalls
 from hyphad.wire.chunks import ChunkStore
 from hyphad.wire.exports import Exports
 from hyphad.wire.local import LocalFunction, LocalService, from_method
-from hyphad.wire.router import Router
+from hyphad.wire.router import Router, Wait
 
 log = logging.getLogger(__name__)
 
@@ -111,21 +111,23 @@ class Peer:
 
     # frames that come in
 
-    def receive(self, header: dict[str, Any], extra: memoryview, caller: Caller) -> None:
-        """Handle one frame; `header['from']` was set by the router, never by the sender."""
+    def receive(self, header: dict[str, Any], extra: memoryview, caller: Caller) -> Wait:
+        """Handle one frame; `header['from']` was set by the router, never by the sender.
+
+        Returns what to wait for before the next one, if anything.
+        """
         if header["type"] != "method" or not isinstance(header.get("method"), str):
             if header["type"] == "peer_not_found":
                 self.calls.peer_gone(str(header.get("peer_id")))
-            return
+            return None
         if len(extra) > SLOW_DECODE:
-            self._start(header, self._receive_large(header, extra, caller))
-            return
+            return self._start(header, self._receive_large(header, extra, caller))
         try:
             payload = values.decode(extra, caller.workspace) if len(extra) else {}
         except frame.BadFrame as error:
             self._answer(header, None, BadCall(f"Invalid message: {error}"), caller)
-            return
-        self._dispatch(header, payload, caller)
+            return None
+        return self._dispatch(header, payload, caller)
 
     async def _receive_large(
         self, header: dict[str, Any], extra: memoryview, caller: Caller
@@ -137,15 +139,15 @@ class Peer:
             return
         self._dispatch(header, payload, caller)
 
-    def _dispatch(self, header: dict[str, Any], payload: Any, caller: Caller) -> None:
+    def _dispatch(self, header: dict[str, Any], payload: Any, caller: Caller) -> Wait:
         args = payload.get("args") or [] if isinstance(payload, dict) else None
         if not isinstance(args, list):
             self._answer(header, None, BadCall("Invalid message: args must be a list"), caller)
-            return
+            return None
         method: str = header["method"]
         space, _, rest = method.partition(".")
         if space != "services" and self.calls.answer(header["from"], space, rest, args):
-            return
+            return None
         try:
             kwargs = args.pop() if payload.get("with_kwargs") and args else {}
             if not isinstance(kwargs, dict) or not all(isinstance(k, str) for k in kwargs):
@@ -156,12 +158,13 @@ class Peer:
             result = function(caller, args, kwargs)
         except Exception as error:
             self._answer(header, None, error, caller)
-            return
+            return None
         if inspect.isawaitable(result):
             beat = _interval(payload) if self._wants_answer(header, payload) else None
-            self._start(header, self._finish(header, result, beat, caller))
-        elif self._wants_answer(header, payload):
+            return self._start(header, self._finish(header, result, beat, caller))
+        if self._wants_answer(header, payload):
             self._answer(header, result, None, caller)
+        return None
 
     def _find(
         self, header: dict[str, Any], space: str, rest: str, caller: Caller
@@ -197,11 +200,19 @@ class Peer:
     def _wants_answer(header: dict[str, Any], payload: Any) -> bool:
         return isinstance(header.get("session"), str) and "promise" in payload
 
-    def _start(self, header: dict[str, Any], work: Awaitable[None]) -> None:
+    def _start(self, header: dict[str, Any], work: Awaitable[None]) -> Wait:
+        """Resolves once the work has begun: a client that asks for much asks for one at a time.
+
+        Between them others have their turn.
+        """
         task = asyncio.ensure_future(work)
         mine = self._running.setdefault(header["from"], set())
         mine.add(task)
         task.add_done_callback(lambda done: self._ended(header["from"], done))
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[None] = loop.create_future()
+        loop.call_soon(_resolve, begun)
+        return begun
 
     def _ended(self, source: str, task: "asyncio.Future[None]") -> None:
         mine = self._running.get(source)
@@ -539,6 +550,11 @@ class Peer:
         self._chunks.drop(address)
         for task in list(self._running.get(address, ())):
             task.cancel()
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _own_method(descriptor: dict[str, Any], origin: str) -> str:

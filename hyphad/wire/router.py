@@ -45,7 +45,7 @@ Wait = asyncio.Future[None] | None
 class LocalPeer(Protocol):
     """A peer inside the daemon: gets the stamped header, the packed extra, and who sent them."""
 
-    def receive(self, header: dict[str, Any], extra: memoryview, caller: Caller) -> None: ...
+    def receive(self, header: dict[str, Any], extra: memoryview, caller: Caller) -> Wait: ...
 
     def peer_gone(self, address: str) -> None: ...
 
@@ -101,8 +101,8 @@ class Router:
             return self._broadcast(link, header, head, body)
         target = self.links.get(to)
         if target is None or not self._takes(target, header):
-            self._deliver_elsewhere(link, header, head, body)
-            return None if target is None else target.drained
+            wait = self._deliver_elsewhere(link, header, head, body)
+            return wait if target is None else target.drained
         if target.workspace != link.workspace:
             self._note(link, target, header)
         target.send(head, body)
@@ -162,14 +162,12 @@ class Router:
 
     def _deliver_elsewhere(
         self, link: Link, header: dict[str, Any], head: bytes, body: memoryview
-    ) -> None:
+    ) -> Wait:
         to: str = header["to"]
         local = self.local_peer(to)
         if local is not None:
             # Clients that are leaving give such calls up when they see the next manager.
-            if link.close_code is None:
-                local.receive(header, body, link.caller)
-            return
+            return local.receive(header, body, link.caller) if link.close_code is None else None
         call = HeldCall(
             b"".join((head, body)),
             link.address,
@@ -178,6 +176,7 @@ class Router:
         )
         if not self.away.hold(to, call):
             self._refuse(link, header, f"Target peer {to} is not connected")
+        return None
 
     def _broadcast(self, link: Link, header: dict[str, Any], head: bytes, body: memoryview) -> Wait:
         to: str = header["to"]
