@@ -77,8 +77,6 @@ class Sockets:
             application,
             ssl_options=self.tls,
             trusted_proxies=self._settings.trusted_proxies,
-            max_header_size=128 << 10,
-            idle_connection_timeout=300,
         )
         self._http.add_sockets(self._bound)
 

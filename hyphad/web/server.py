@@ -1,10 +1,11 @@
 """An HTTP server whose clients must get on: headers within 10 s, bodies without long pauses (D-19).
 
 It also knows who is really asking: `X-Forwarded-For` and `-Proto` count only where the peer is one
-of the configured proxies (AUTH-107).
+of the configured proxies (AUTH-107). How long headers may be is the business of `heads`.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -15,18 +16,24 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
+    HTTPInputError,
     HTTPMessageDelegate,
     RequestStartLine,
     ResponseStartLine,
 )
+from tornado.iostream import IOStream
+
+from hyphad.web.heads import MAX_BYTES, Heads
 
 log = logging.getLogger(__name__)
 
 HEADER_SECONDS = 10.0
 BODY_SECONDS = 30.0
+IDLE_SECONDS = 300.0
 LOOK_SECONDS = 2.0
 UNLIMITED = 1 << 60
 
+_HEADERS = {"Content-Type": "application/json", "Access-Control-Allow-Origin": "*"}
 _TOO_SLOW = b'{"success":false,"detail":"The request did not arrive in time."}'
 _ANSWER = (
     b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\n"
@@ -41,8 +48,13 @@ class _Progress:
     """How far a connection's current request has come. `since` is when it last moved."""
 
     since: float
+    request: HTTPConnection
     phase: str = "first"
-    answered: bool = False
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether an answer has begun; Tornado does not tell otherwise."""
+        return getattr(self.request, "_response_start_line", None) is not None
 
 
 class Server(HTTPServer):
@@ -51,10 +63,18 @@ class Server(HTTPServer):
     def initialize(  # type: ignore[override]
         self, request_callback: Any, *, trusted_proxies: list[str], **kwargs: Any
     ) -> None:
-        super().initialize(request_callback, max_body_size=UNLIMITED, **kwargs)
+        super().initialize(
+            request_callback, max_body_size=UNLIMITED, max_header_size=MAX_BYTES, **kwargs
+        )
+        self.conn_params.header_timeout = None  # `_look` keeps the time, not a timer a request
+        self._heads = Heads()
         self._proxies = [ip_network(name, strict=False) for name in trusted_proxies]
         self._progress: dict[Any, _Progress] = {}
         self._timer: asyncio.TimerHandle | None = None
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        self._heads.bound(stream)
+        super().handle_stream(stream, address)
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
@@ -63,11 +83,12 @@ class Server(HTTPServer):
         loop = asyncio.get_running_loop()
         progress = self._progress.get(server_conn)
         if progress is None:
-            progress = self._progress[server_conn] = _Progress(loop.time())
+            progress = self._progress[server_conn] = _Progress(loop.time(), request_conn)
             if self._timer is None:
                 self._timer = loop.call_later(LOOK_SECONDS, self._look)
         else:
-            progress.phase, progress.answered = "idle", False
+            progress.phase, progress.since = "idle", loop.time()
+            progress.request = request_conn
         inner = super().start_request(server_conn, request_conn)
         return _Watched(inner, progress, request_conn, self._proxies)
 
@@ -91,10 +112,12 @@ class Server(HTTPServer):
             started = bool(getattr(stream, "_read_buffer_size", 0))
             if progress.phase == "idle" and started:
                 progress.phase, progress.since = "first", now
+            elif progress.phase == "idle" and progress.since < now - IDLE_SECONDS:
+                stream.close()
             elif progress.phase == "first" and progress.since < now - HEADER_SECONDS:
                 self._end(stream, started)
             elif progress.phase == "body" and progress.since < now - BODY_SECONDS:
-                self._end(stream, not progress.answered)
+                self._end(stream, not progress.is_answered)
 
     @staticmethod
     def _end(stream: Any, tell: bool) -> None:
@@ -126,7 +149,21 @@ class _Watched(HTTPMessageDelegate):
         if self._proxies:
             self._see_through_proxy(headers)
         self._moved("body")
-        return self._inner.headers_received(start_line, headers)
+        try:
+            return self._inner.headers_received(start_line, headers)
+        except HTTPInputError as error:
+            self._refuse(str(error))
+            return None
+
+    def _refuse(self, reason: str) -> None:
+        """Answer a request that cannot be read; what follows of it is of no interest."""
+        detail = {"success": False, "detail": f"Invalid request: {reason}"}
+        body = json.dumps(detail, separators=(",", ":")).encode()
+        headers = HTTPHeaders({**_HEADERS, "Content-Length": str(len(body))})
+        start = ResponseStartLine("HTTP/1.1", 400, "Bad Request")
+        self._connection.write_headers(start, headers, body)
+        self._connection.finish()
+        self._inner = HTTPMessageDelegate()
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         self._moved("body")

@@ -13,9 +13,9 @@ import pytest
 from coroutines import until
 from running import Hyphad
 from tornado.testing import bind_unused_port
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, RequestHandler, stream_request_body
 
-from hyphad.web import server
+from hyphad.web import heads, server
 from hyphad.web.server import Server
 
 LIMIT = 1 << 20
@@ -27,6 +27,21 @@ class Echo(RequestHandler):
 
     def post(self) -> None:
         self.write(str(len(self.request.body)))
+
+
+@stream_request_body
+class Hasty(RequestHandler):
+    """Answers before the body is there."""
+
+    async def prepare(self) -> None:
+        self.write("early")
+        await self.flush()
+
+    def data_received(self, chunk: bytes) -> None:
+        pass
+
+    def post(self) -> None:
+        self.finish()
 
 
 @pytest.fixture
@@ -41,7 +56,9 @@ class Line:
 
     def __init__(self, trusted: list[str] | None = None) -> None:
         sock, self.port = bind_unused_port()
-        self.server = Server(Application([("/", Echo)]), trusted_proxies=trusted or [])
+        self.server = Server(
+            Application([("/", Echo), ("/hasty", Hasty)]), trusted_proxies=trusted or []
+        )
         self.server.add_socket(sock)
 
     async def __aenter__(self) -> "Line":
@@ -106,6 +123,71 @@ async def test_a_slow_body_with_progress_is_taken(quick: None) -> None:  # D-19
             now = asyncio.get_running_loop().time()
             await until(lambda now=now: asyncio.get_running_loop().time() > now + 0.05)
         assert await line.answer() == (200, b"10")
+
+
+async def test_a_slow_body_does_not_break_into_an_answer(quick: None) -> None:  # D-19
+    async with Line() as line:
+        line.send(b"POST /hasty HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        whole = await line.reader.read()
+        assert whole.startswith(b"HTTP/1.1 200 ")
+        assert whole.endswith(b"\r\n\r\n5\r\nearly\r\n")
+
+
+async def test_an_idle_connection_is_closed_in_the_end(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:  # HTTP-1
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.1)
+    async with Line() as line:
+        line.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await line.answer())[0] == 200
+        assert await line.reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(b"X-Long: " + bytes(8 << 20).replace(b"\0", b"y") + b"\r\n", id="bytes"),
+        pytest.param(b"a:\r\n" * heads.MAX_LINES, id="lines"),
+    ],
+)
+async def test_long_headers_are_431(fields: bytes) -> None:  # HTTP-3, D-19
+    async with Line() as line:
+        line.send(b"GET / HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n")
+        status, body = await line.answer()
+        assert (status, json.loads(body)["success"]) == (431, False)
+        await line.writer.drain()
+        assert await line.reader.read() == b""
+    async with Line() as line:  # a long head in many pieces, and the body behind it
+        line.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nX-Long: ")
+        for _ in range(100):
+            line.send(b"y" * 1000)
+            await line.writer.drain()
+        line.send(b"\r\n\r\nabc")
+        assert await line.answer() == (200, b"3")
+
+
+async def test_a_bad_chunk_is_no_long_header() -> None:
+    async with Line() as line:
+        line.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 999)
+        assert b" 431 " not in await line.reader.read()
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+async def test_requests_in_one_packet_are_answered_in_turn(end: bytes) -> None:  # HTTP-1
+    async with Line() as line:
+        get = end.join((b"GET / HTTP/1.1", b"Host: x", b"", b""))
+        post = end.join((b"POST / HTTP/1.1", b"Host: x", b"Content-Length: 4", b"", b"abcd"))
+        line.send(get + post + get)
+        answers = [await line.answer() for _ in range(3)]
+        assert [status for status, _ in answers] == [200, 200, 200]
+        assert answers[1][1] == b"4"
+
+
+async def test_too_many_query_fields_are_told() -> None:
+    async with Line() as line:
+        line.send(b"GET /?" + b"a&" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        status, body = await line.answer()
+        assert (status, json.loads(body)["success"]) == (400, False)
 
 
 @pytest.mark.parametrize(
