@@ -8,6 +8,7 @@ of the rounds are shown. No number here is a test: machines differ, ratios less.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import platform
@@ -15,11 +16,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import curves
+from awake import awake
 from families import FAMILIES
 from measure import Effort, Family, Result, Round
 from servers import FLOOR, Lab, Target, raise_file_limit
@@ -37,6 +38,7 @@ def main() -> int:
     rounds = arguments.rounds or (1 if arguments.quick else 5)
     results: list[Result] = []
     with (
+        awake() if arguments.awake else contextlib.nullcontext(),
         tempfile.TemporaryDirectory(prefix="hyphad-bench-") as folder,
         Lab(Path(folder), arguments.reference_python) as lab,
     ):
@@ -69,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--rounds", type=int, help="rounds of each server (default 5)")
     result.add_argument("--quick", action="store_true", help="one short round: does it run?")
     result.add_argument(
+        "--awake", action="store_true", help="keep processors from sleeping (virtual machines)"
+    )
+    result.add_argument(
         "--curves", action="store_true", help="how costs grow, with charts; minutes"
     )
     result.add_argument("--report", type=Path, metavar="FILE.md", help="write a report as well")
@@ -97,7 +102,7 @@ def measure(lab: Lab, family: Family, effort: Effort, rounds: int) -> list[Resul
     return list(results.values())
 
 
-@contextmanager
+@contextlib.contextmanager
 def servers(lab: Lab, family: Family, kinds: list[str]) -> Iterator[Callable[[str], Target]]:
     """Gives the running server of a kind: always the same, or a new one at each call."""
     running: dict[str, Target] = {}
