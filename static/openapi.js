@@ -68,7 +68,7 @@ function operation(path, item, document_, token) {
   const post = item.post;
   const name = post.requestBody.content["application/json"].schema.$ref.split("/").pop();
   const schema = document_.components.schemas[name];
-  return h("details", { class: "card operation" },
+  return h("details", { class: "operation" },
     h("summary", {}, h("span", { class: "tag" }, item.get ? "GET, POST" : "POST"), h("code", {}, path), h("span", { class: "soft" }, post.summary || "")),
     post.description && post.description !== post.summary ? h("p", { class: "answer" }, post.description) : null,
     parameters(schema), tryIt(path, schema, token));
@@ -85,7 +85,7 @@ function page(document_) {
     info.description ? h("p", { class: "answer" }, info.description) : "",
     h("p", {}, h("label", { for: "token" }, "Token, if the service needs one"), token),
     h("h2", {}, `Functions (${paths.length})`),
-    ...paths.map(([path, item]) => operation(path, item, document_, token)));
+    h("div", { class: "operations" }, paths.map(([path, item]) => operation(path, item, document_, token))));
   if (!paths.length) main.append(h("p", {}, "The service describes no functions."));
   if (paths.length === 1) main.querySelector("details").open = true;
 }

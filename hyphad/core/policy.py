@@ -14,6 +14,7 @@ FIXED_WORKSPACES = ("public", "ws-user-root", "ws-anonymous")
 RESERVED_SERVICES = {
     "public/hypha-login",
     "public/tokens",
+    "public/workspaces",
     "ws-user-root/admin-utils",
     "ws-user-root/user-admin",
 }

@@ -17,17 +17,20 @@ from hyphad.services.login import LoginService
 from hyphad.services.manager import Publisher, manager_service
 from hyphad.services.mcp_outbound import McpServers
 from hyphad.services.operations import Operations
+from hyphad.services.owners import Owners
 from hyphad.services.queue import Queues
 from hyphad.services.skills import Skills
 from hyphad.services.startup import ServerApi, StartupFailed, run_startup
 from hyphad.services.token_list import TokenList
 from hyphad.services.tokens import TokenDesk
+from hyphad.services.usage import Usage
 from hyphad.services.user_admin import UserAdmin
 from hyphad.services.workspaces import Workspaces
 from hyphad.store.audit import AuditTable
 from hyphad.store.backups import Backups
 from hyphad.store.eventlog import EventLog
 from hyphad.store.queues import QueueTable
+from hyphad.store.stored import Stored
 from hyphad.web.mcp_link import HttpLink
 from hyphad.web.pages import folder
 
@@ -93,11 +96,20 @@ class Services:
             identity.accounts.audit,
             identity.close_lapsed,
         )
+        owners = Owners(base.directory, identity.accounts.audit)
+        usage = Usage(
+            base.directory,
+            base.presence,
+            Stored(base.database),
+            identity.limits.per_workspace,
+            base.settings.max_services_per_client,
+        )
         queues = Queues(QueueTable(base.database))
         base.directory.on_removed += [queues.drop_workspace, event_log.drop_workspace]
         for service in (
             service_of("queue", "Task queues", "First in, first out, kept on disk.", queues),
             service_of("tokens", "Tokens", "Hand out tokens, and end them.", tokens),
+            service_of("workspaces", "Workspaces", "Share them, and see their use.", owners, usage),
         ):
             self.publisher.publish("public", service)
 

@@ -1,7 +1,7 @@
 """The console's pages, and the stream of events that keeps them up to date.
 
 `/{workspace}/events` carries what happens in a workspace to those who may read it; `/events` tells
-anybody which public services come and go.
+anybody which public services there are, and then which come and go.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from hyphad.wire import frame
 
 KEEP_ALIVE_SECONDS = 15.0
 MAX_WAITING = 1000
+MAX_TOLD = 100
 
 
 class Landing(PageHandler):
@@ -88,6 +89,7 @@ class EventStream(BaseHandler):
         if workspace is None:
             place = ""
             events.listen_public(reader.put)
+            reader.put("services", self._public_services())
         else:
             caller = self.caller(workspace)
             policy.require(caller, Permission.READ, workspace)
@@ -102,6 +104,16 @@ class EventStream(BaseHandler):
                 events.unlisten_public(reader.put)
             else:
                 events.drop(place, reader)
+
+    def _public_services(self) -> dict[str, Any]:
+        """How many there are, and the newest in short: pages open at once, however many it be."""
+        found = [
+            service
+            for service in self.parts.registry.public()
+            if not service.is_presence and service.workspace != "public"
+        ]
+        newest = [service.summary() for service in found[-MAX_TOLD:]]
+        return {"total": len(found), "newest": newest}
 
     def _is_welcome(self, workspace: str | None) -> bool:
         """Whether the reader may still read: a stream may outlive a token (AUTH-36)."""

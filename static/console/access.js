@@ -1,6 +1,7 @@
 // Who may do what in a workspace: its people, and the tokens that stand for them.
 import { call, manager } from "./api.js";
-import { day } from "./format.js";
+import { day, moment } from "./format.js";
+import { LEVELS, peoplePanel } from "./people.js";
 import {
   announce,
   codeBlock,
@@ -13,10 +14,8 @@ import {
   panel,
   select,
   table,
-  tag,
 } from "./ui.js";
 
-const LEVELS = { r: "read", rw: "read and write", a: "everything" };
 const PERMISSIONS = [
   ["read", "read"],
   ["read_write", "read and write"],
@@ -35,57 +34,9 @@ export async function access(place) {
     place.level === "a" ? tokenPanels(place) : onlyAdmins(),
   ]);
   return {
-    element: h("div", { class: "columns even" }, h("div", {}, people), h("div", {}, tokens)),
-    leave() {},
+    element: h("div", { class: "columns even" }, h("div", {}, people.element), h("div", {}, tokens)),
+    leave: people.leave,
   };
-}
-
-// Owners by the record; everybody else by the token that brought them here.
-async function peoplePanel(place) {
-  const clients = await manager(place.id, "list_clients", [place.id]);
-  const found = new Map();
-  for (const owner of place.record.owners || [])
-    found.set(owner, { who: owner, level: "a", owner: true, clients: 0 });
-  for (const { user } of clients) {
-    const id = user.parent || user.id;
-    const known = found.get(user.email && found.has(user.email) ? user.email : id) || {
-      who: id,
-      email: user.email,
-      level: levelOf(user, place.id),
-      clients: 0,
-    };
-    known.clients += 1;
-    known.email ||= user.email;
-    found.set(known.who, known);
-  }
-  const rows = [...found.values()].map((one) => [
-    h(
-      "span",
-      {},
-      one.email || one.who,
-      one.email && one.email !== one.who ? h("div", { class: "small soft mono" }, one.who) : null,
-    ),
-    h("span", {}, LEVELS[one.level] || "public services", one.owner ? [" ", tag("owner")] : null),
-    one.clients,
-  ]);
-  return panel(
-    "People",
-    {
-      class: "list",
-      note: "Owners may do everything. Others come in by a token, and may do what it allows for as long as it lasts.",
-    },
-    table(
-      "People",
-      ["Who", "May", "Connected clients"],
-      rows,
-      "Nobody owns this workspace, and nobody is connected.",
-    ),
-  );
-}
-
-function levelOf(user, workspace) {
-  const levels = (user.scope && user.scope.workspaces) || {};
-  return levels[workspace] || levels["*"] || "";
 }
 
 const onlyAdmins = () =>
@@ -160,7 +111,7 @@ async function listPanel(place) {
           h("span", {}, one.label || "unnamed", h("div", { class: "small soft" }, `by ${one.made_by}`)),
           LEVELS[one.permission] || one.permission,
           day(one.created_at),
-          day(one.expires_at),
+          moment(one.expires_at).slice(0, -3),
           h(
             "button",
             {

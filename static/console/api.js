@@ -38,6 +38,12 @@ async function ask(path, options = {}) {
   return response;
 }
 
+// What was said, without the names that programs look for.
+function readable(status, message) {
+  const text = message.replace(/^RemoteException: /, "");
+  return status === 404 ? text.replace(/^KeyError: '(.*?)(?:@\*)?'$/s, "$1") : text;
+}
+
 async function refusal(response) {
   const text = await response.text();
   let said = {};
@@ -47,7 +53,7 @@ async function refusal(response) {
     /* no JSON, then the text itself */
   }
   const message = said.detail || text || response.statusText || `Status ${response.status}`;
-  return new ApiError(response.status, String(message), said.hint);
+  return new ApiError(response.status, readable(response.status, String(message)), said.hint);
 }
 
 export async function get(path) {

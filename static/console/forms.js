@@ -1,4 +1,5 @@
-// A form for a JSON schema of parameters. `read()` gives the arguments, or says what is wrong.
+// A form for a JSON schema of parameters. `read()` gives the arguments, or says what is wrong;
+// `read(true)` leaves out what is wrong or missing.
 import { field, fill, h, uniqueId } from "./ui.js";
 
 const MAX_DEPTH = 6;
@@ -33,24 +34,23 @@ export function argumentsForm(schema, changed = () => {}) {
     }
   }
 
-  function read() {
-    if (!asJson) return fields.read("");
-    const value = raw.read("Arguments");
-    if (value === undefined) return {};
-    if (value === null || typeof value !== "object" || Array.isArray(value)) {
+  function read(forgive = false) {
+    if (!asJson) return fields.read("", forgive);
+    try {
+      const value = raw.read("Arguments");
+      if (value === undefined) return {};
+      if (value !== null && typeof value === "object" && !Array.isArray(value)) return value;
       throw new BadInput("The arguments must be a JSON object", raw.input);
+    } catch (error) {
+      if (forgive) return {};
+      throw error;
     }
-    return value;
   }
 
   // Changes between fields and JSON; what was filled in goes along where it can.
   function switchTo(json) {
     if (json) {
-      try {
-        raw.input.value = JSON.stringify(read(), null, 2);
-      } catch {
-        /* what is incomplete stays behind */
-      }
+      raw.input.value = JSON.stringify(read(true), null, 2);
     }
     asJson = json;
     show();
@@ -99,11 +99,15 @@ function objectFields(shape, root, depth) {
   ]);
   return {
     inputs: made.map(([, one]) => one.element),
-    read(path) {
+    read(path, forgive) {
       const found = {};
       for (const [name, one] of made) {
-        const value = one.read(path ? `${path}.${name}` : name);
-        if (value !== undefined) found[name] = value;
+        try {
+          const value = one.read(path ? `${path}.${name}` : name, forgive);
+          if (value !== undefined) found[name] = value;
+        } catch (error) {
+          if (!forgive) throw error;
+        }
       }
       return found;
     },
@@ -181,7 +185,7 @@ function group(name, shape, required, root, depth) {
     ),
     body,
   );
-  return { element, read: (path) => (given ? fields.read(path) : undefined) };
+  return { element, read: (path, forgive) => (given ? fields.read(path, forgive) : undefined) };
 }
 
 // A list of simple values, a line for each.

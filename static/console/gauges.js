@@ -66,14 +66,14 @@ const GAUGES = [
   ["Clients", "", level("websocket_connections")],
   ["Services", "", level("hyphad_services")],
   ["Messages", "/s", rate("hyphad_frames_total")],
-  ["HTTP requests", "/s", rate("hyphad_http_requests_total")],
-  ["Calls over HTTP", "/s", rate("hyphad_calls_total")],
+  ["Requests", "/s", rate("hyphad_http_requests_total")],
+  ["HTTP calls", "/s", rate("hyphad_calls_total")],
   ["Call time", "ms", latency(0.5)],
   ["Slowest 1 %", "ms", latency(0.99)],
   ["Failed calls", "/s", rate("hyphad_calls_total", isBad)],
   ["Memory", "MiB", level("process_resident_memory_bytes", MiB)],
   ["Processor", "%", (now, before, seconds) => 100 * rate("process_cpu_seconds_total")(now, before, seconds)],
-  ["Waiting for clients", "KiB", level("hyphad_queue_bytes", 1024)],
+  ["Waiting", "KiB", level("hyphad_queue_bytes", 1024)],
   ["Up for", "", (now) => now.sum("hyphad_uptime_seconds"), ago],
 ];
 
@@ -93,8 +93,8 @@ function gauge(name, unit, show = figure) {
     element: h(
       "div",
       { class: "gauge" },
-      h("dt", {}, h("span", {}, name), most),
-      h("dd", {}, number, unit ? h("span", { class: "unit" }, ` ${unit}`) : null),
+      h("dt", {}, name),
+      h("dd", {}, h("span", {}, number, unit ? h("span", { class: "unit" }, ` ${unit}`) : null), most),
       show === figure ? chart : null,
     ),
     put(value) {

@@ -1,5 +1,5 @@
 // The first page: it runs, who I am, what is here, and a first service in a minute.
-import { base, call, live, manager, origin, segment } from "./api.js";
+import { base, live, manager, origin, segment } from "./api.js";
 import { begin, homeOf, isNamed, loginUrl } from "./bar.js";
 import { Rows } from "./rows.js";
 import { firstService } from "./snippets.js";
@@ -13,13 +13,15 @@ import {
   fill,
   form,
   h,
+  idLine,
   lamp,
   panel,
   tabs,
   tag,
 } from "./ui.js";
 
-const SHOWN = 50;
+const SHOWN = 12;
+const MOST = 500;
 const DAY = 86400;
 const main = $("#main");
 
@@ -31,7 +33,6 @@ async function landing(user) {
   services.onKnown = first.known;
   services.onNew = first.appeared;
   const mine = named ? await workspacesOf(homeOf(user)) : signIn();
-  await services.load();
   fill(
     main,
     h("h1", {}, "hyphad is running"),
@@ -42,7 +43,7 @@ async function landing(user) {
       fact("Address", h("code", {}, origin), copyButton(origin)),
       fact("You", named ? user.email || user.id : "not logged in"),
     ),
-    h("div", { class: "columns" }, h("div", {}, first.element), h("div", {}, services.element, mine)),
+    h("div", { class: "columns" }, h("div", {}, first.element), h("div", {}, mine, services.element)),
   );
   services.listen();
 }
@@ -141,7 +142,12 @@ const linkTo = (workspace, id) => `${base}/${segment(workspace)}/#/services/${en
 
 function publicServices(listening) {
   const known = new Map();
-  const more = h("p", { class: "note" });
+  const more = h("button", { type: "button", class: "quiet small", onclick: () => showMore() });
+  const rest = h("span", { class: "small soft" });
+  const foot = h("div", { class: "foot", hidden: true }, more, rest);
+  let most = SHOWN;
+  let unseen = 0;
+  let begun = false;
   const rows = new Rows(
     (service, key) => {
       const [workspace, id] = key.split("/");
@@ -149,7 +155,7 @@ function publicServices(listening) {
         "li",
         {},
         h("a", { class: "cover", href: linkTo(workspace, id) }, service.name || id),
-        h("p", { class: "small soft mono clip", title: key }, key),
+        idLine(key),
       );
     },
     { empty: "None yet. Yours will be the first." },
@@ -159,44 +165,41 @@ function publicServices(listening) {
       "Public services",
       { class: "list", beside: h("span", { class: "beside" }, listening, "live") },
       rows.element,
-      more,
+      foot,
     ),
     onKnown: () => {},
     onNew: () => {},
-    async load() {
-      const found = await call("public", "ws", "list_services", {
-        query: { workspace: "*", visibility: "public" },
-      });
-      known.clear();
-      for (const service of found) {
-        const place = put(service);
-        if (place) self.onKnown(...place);
-      }
-      draw();
-    },
     listen() {
-      const begun = { first: true };
       live(
         "/events",
         {
-          service_added: (service) => {
-            const place = put(service);
+          services: ({ total, newest }) => {
+            const before = new Set(known.keys());
+            known.clear();
+            for (const service of newest) tell(service, before.has(fullId(service)) || !begun);
+            unseen = total - newest.length;
+            begun = true;
             draw();
-            if (place) self.onNew(...place, service);
+          },
+          service_added: (service) => {
+            tell(service, false);
+            draw();
           },
           service_removed: (service) => {
             known.delete(fullId(service));
             draw();
           },
         },
-        (on) => {
-          listening.classList.toggle("on", on);
-          if (on && !begun.first) self.load().catch(() => {});
-          if (on) begun.first = false;
-        },
+        (on) => listening.classList.toggle("on", on),
       );
     },
   };
+  // Enters a service and says so to those who wait for it.
+  function tell(service, isOld) {
+    const place = put(service);
+    if (place && isOld) self.onKnown(...place);
+    else if (place) self.onNew(...place, service);
+  }
   function put(service) {
     const key = fullId(service);
     const [workspace, id] = key.split("/");
@@ -206,8 +209,17 @@ function publicServices(listening) {
   }
   function draw() {
     const newest = [...known].reverse();
-    rows.show(newest.slice(0, SHOWN));
-    more.textContent = newest.length > SHOWN ? `and ${newest.length - SHOWN} more` : "";
+    rows.show(newest.slice(0, most));
+    const left = newest.length - most;
+    foot.hidden = left <= 0 && !unseen;
+    more.hidden = left <= 0;
+    more.textContent = `Show ${left.toLocaleString("en")} more`;
+    rest.textContent = left <= 0 && unseen ? `and ${unseen.toLocaleString("en")} older ones` : "";
+  }
+  function showMore() {
+    most = MOST;
+    draw();
+    rows.element.children[SHOWN].querySelector("a").focus();
   }
   return self;
 }

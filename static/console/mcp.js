@@ -1,6 +1,7 @@
 // A service as MCP clients see it, and how to add it to each of them.
+import { base, segment } from "./api.js";
 import { begin } from "./bar.js";
-import { $, codeBlock, fill, h, tabs } from "./ui.js";
+import { $, codeBlock, fill, h, idLine, tabs, tag } from "./ui.js";
 
 const CLIENTS = [
   ["Claude Code", "claude_code"],
@@ -40,15 +41,19 @@ async function show() {
   );
 }
 
+function pageOf(id) {
+  const [workspace, service] = id.split("/");
+  return `${base}/${segment(workspace)}/#/services/${encodeURIComponent(service)}`;
+}
+
 function heading(info) {
   const { service } = info;
   return h(
     "div",
-    {},
+    { class: "head" },
+    service ? h("p", {}, h("a", { class: "back", href: pageOf(service.id) }, "Its page")) : null,
     h("h1", {}, service ? service.name : "All services of this workspace"),
-    service
-      ? h("p", { class: "row" }, h("code", {}, service.id), h("span", { class: "tag" }, service.type))
-      : null,
+    service ? h("p", { class: "row soft" }, h("code", {}, service.id), tag(service.type)) : null,
     h(
       "p",
       {},
@@ -127,7 +132,7 @@ function list(title, items, describe) {
           {},
           h("code", {}, name),
           h("p", { class: "small soft" }, text),
-          schema
+          schema && Object.keys(schema.properties || {}).length
             ? h(
                 "details",
                 {},
@@ -142,24 +147,17 @@ function list(title, items, describe) {
 }
 
 function services(items) {
+  const row = (item) =>
+    h(
+      "li",
+      {},
+      h("a", { class: "cover", href: `${item.endpoint.slice(0, -4)}/` }, item.name),
+      idLine(item.id),
+    );
   return h(
     "section",
-    { class: "card" },
-    h("h2", {}, `Services (${items.length})`),
-    items.length
-      ? h(
-          "ul",
-          { class: "list" },
-          items.map((item) =>
-            h(
-              "li",
-              {},
-              h("a", { href: `${item.endpoint.slice(0, -4)}/` }, item.name),
-              " ",
-              h("code", {}, item.id),
-            ),
-          ),
-        )
-      : h("p", { class: "empty" }, "None yet."),
+    { class: "panel list" },
+    h("header", {}, h("h2", {}, `Services (${items.length})`)),
+    h("ul", { class: "rows" }, items.length ? items.map(row) : h("li", { class: "empty" }, "None yet.")),
   );
 }

@@ -7,6 +7,7 @@ import { announce, confirmed, failure, fill, form, h, panel, select, table, tag 
 export const ROOT = "ws-user-root";
 const EVERY = 5000;
 const SHOWN = 25;
+const NEWEST = 8;
 const LEVELS = ["debug", "info", "warning", "error"];
 
 export const admin = (method, args) => call(ROOT, "admin-utils", method, args);
@@ -41,7 +42,7 @@ export async function clientsPanel() {
           ago(Date.now() / 1000 - client.connected_at),
           client.frames_in,
           client.frames_out,
-          h("span", { class: client.queued_bytes ? "bad" : "soft" }, size(client.queued_bytes)),
+          client.queued_bytes ? h("span", { class: "bad" }, size(client.queued_bytes)) : size(0),
           h(
             "button",
             {
@@ -136,24 +137,19 @@ export async function logPanel() {
 }
 
 export async function backupsPanel() {
-  const list = h("div");
+  const rows = new Rows(
+    (one) =>
+      h(
+        "li",
+        {},
+        h("p", { class: "row spread" }, h("span", {}, moment(one.made_at)), h("span", {}, size(one.bytes))),
+        h("p", { class: "small soft mono clip", title: one.file }, one.file),
+      ),
+    { empty: "None yet." },
+  );
   async function show() {
     const found = await admin("list_backups");
-    fill(
-      list,
-      table(
-        "Backups",
-        ["File", "Size", "Made"],
-        found
-          .slice(0, 8)
-          .map((one) => [
-            h("code", { class: "small" }, one.file),
-            size(one.bytes),
-            h("span", { class: "nowrap" }, moment(one.made_at)),
-          ]),
-        "None yet.",
-      ),
-    );
+    rows.show(found.slice(0, NEWEST).map((one) => [one.file, one]));
   }
   const now = form(
     async () => {
@@ -170,5 +166,5 @@ export async function backupsPanel() {
     h("button", {}, "Back up now"),
   );
   await show();
-  return panel("Backups", { class: "list" }, list, h("div", { class: "foot" }, now));
+  return panel("Backups", { class: "list" }, rows.element, h("div", { class: "foot" }, now));
 }

@@ -2,7 +2,7 @@
 import { get, manager, segment } from "./api.js";
 import { ago, clock, count } from "./format.js";
 import { Rows } from "./rows.js";
-import { announce, form, h, lamp, panel, tag } from "./ui.js";
+import { announce, form, h, idLine, lamp, panel, tag } from "./ui.js";
 
 const MAX_EVENTS = 200;
 // What happened is kept while one looks at another page of the workspace.
@@ -72,7 +72,7 @@ function servicesPanel(place) {
   const rows = new Rows(serviceRow, { class: "services", empty: "" });
   const search = h("input", {
     type: "search",
-    placeholder: "Filter by name, client, type or function",
+    placeholder: "Name, client, type or function",
     "aria-label": "Filter services",
     oninput: () => filter(),
     autocomplete: "off",
@@ -157,7 +157,7 @@ function serviceRow(service, id) {
     { class: "service" },
     h("a", { class: "cover clip", href: `#/services/${encodeURIComponent(id)}` }, nameOf(id, service)),
     service.description ? h("p", { class: "small soft clip" }, service.description) : null,
-    h("code", { class: "small soft clip", title: id }, id),
+    idLine(id),
     h(
       "span",
       { class: "tags" },
@@ -209,6 +209,7 @@ function clientsPanel(place, services) {
   function draw() {
     rows.show([...known].sort(([, a], [, b]) => (b.connected_at || 0) - (a.connected_at || 0)));
     total.textContent = String(known.size);
+    foot.hidden = !known.size;
     tick();
   }
   async function load() {
@@ -236,12 +237,13 @@ function clientsPanel(place, services) {
     },
     h("button", { class: "quiet small" }, "Remove those that do not answer"),
   );
+  const foot = h("div", { class: "foot", hidden: true }, removeDead);
   return {
     element: panel(
       "Clients",
       { beside: total, class: "list" },
       rows.element,
-      place.level === "a" ? h("div", { class: "foot" }, removeDead) : null,
+      place.level === "a" ? foot : null,
     ),
     load,
     tick,

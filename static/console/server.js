@@ -108,11 +108,11 @@ async function auditPage() {
         entries.map((entry) => [
           moment(Date.parse(entry.time) / 1000),
           h("span", { class: "nowrap" }, entry.event.replaceAll("_", " ")),
-          tag(entry.outcome, entry.outcome === "ok" ? "" : "bad"),
+          entry.outcome === "ok" ? h("span", { class: "soft" }, "ok") : tag(entry.outcome, "bad"),
           entry.actor,
-          entry.subject,
+          h("span", { class: "name" }, entry.subject),
           entry.address,
-          h("span", { class: "small soft" }, detail(entry)),
+          detail(entry) ? h("span", { class: "small soft detail" }, detail(entry)) : null,
         ]),
       ),
     );
@@ -157,8 +157,8 @@ async function configurationPage() {
         "Configuration",
         ["Setting", "Value", "From", "What it is"],
         rows.map((one) => [
-          h("code", {}, one.key),
-          h("code", {}, said(one.value)),
+          h("code", { class: "nowrap" }, one.key),
+          said(one.value) ? h("code", {}, said(one.value)) : h("span", { class: "soft" }, "not set"),
           one.source === "default" ? h("span", { class: "soft" }, "default") : tag(one.source, "open"),
           h("span", { class: "small soft" }, one.help),
         ]),

@@ -3,7 +3,7 @@ import { base, callAny, get, segment, servicePath } from "./api.js";
 import { argumentsForm } from "./forms.js";
 import { count, size } from "./format.js";
 import { sameCall } from "./snippets.js";
-import { announce, codeBlock, copyButton, failure, fill, h, panel, tabs, tag } from "./ui.js";
+import { announce, codeBlock, copyButton, failure, fill, h, panel, tabs, tag, uniqueId } from "./ui.js";
 import { render, renderItem } from "./value.js";
 
 const MAX_ITEMS = 500;
@@ -82,7 +82,7 @@ function frame(place, id, shown) {
         service.type && service.type !== "generic" ? tag(service.type) : null,
       ),
       service.description ? h("p", { class: "lead" }, service.description) : null,
-      h("p", { class: "row" }, links(place, target, service, path)),
+      h("p", { class: "row links" }, links(place, target, service, path)),
     ),
     service.docs
       ? h(
@@ -155,8 +155,18 @@ function functionMenu(id, functions) {
         if (functions[index][0] === method) link.setAttribute("aria-current", "page");
         else link.removeAttribute("aria-current");
       });
+      const at = functions.findIndex(([name]) => name === method);
+      if (at >= 0) requestAnimationFrame(() => items[at].isConnected && reveal(items[at]));
     },
   };
+}
+
+// Scrolls the list that a line is in, and not the page.
+function reveal(item) {
+  const box = item.closest("nav");
+  const [line, frame] = [item, box].map((one) => one.getBoundingClientRect());
+  if (line.bottom > frame.bottom || line.top < frame.top)
+    box.scrollTop += line.top - frame.top - box.clientHeight / 2;
 }
 
 const firstLine = (text) =>
@@ -200,15 +210,16 @@ function functionDetail(target, method, schema) {
           "As JSON",
         );
   let going = null;
+  let unmark = () => {};
   async function submit(event) {
     event.preventDefault();
     if (going) return;
     let args;
+    unmark();
     try {
       args = fields.read();
     } catch (error) {
-      result.fail(error);
-      if (error.input) error.input.focus();
+      unmark = mark(error);
       return;
     }
     going = new AbortController();
@@ -245,6 +256,25 @@ function functionDetail(target, method, schema) {
     result.element,
     code.element,
   );
+}
+
+// Says what is wrong where it is wrong, until that is changed; returns what takes it back.
+function mark({ input, message }) {
+  const note = h("p", { class: "wrong", role: "alert", id: uniqueId("wrong") }, message);
+  const described = input.getAttribute("aria-describedby");
+  const unmark = () => {
+    note.remove();
+    input.removeAttribute("aria-invalid");
+    input.removeEventListener("input", unmark);
+    if (described) input.setAttribute("aria-describedby", described);
+    else input.removeAttribute("aria-describedby");
+  };
+  input.after(note);
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", note.id);
+  input.addEventListener("input", unmark);
+  input.focus();
+  return unmark;
 }
 
 // What came back: nothing yet, a value, items as they come, or what went wrong.
@@ -315,9 +345,9 @@ const elapsed = (begun) => {
     : `${(milliseconds / 1000).toFixed(1)} s`;
 };
 
-// What the service said, without the name of the wrapper around it.
+// What was said, and what may help.
 function readable(error) {
-  const shown = new Error(String(error.message).replace(/^RemoteException: /, ""));
+  const shown = new Error(error.message);
   shown.hint =
     error.hint ||
     (error.status === 401 || error.status === 403
@@ -340,12 +370,7 @@ function sameCallPanel(target, method) {
         : null,
     ),
     show(read, streams) {
-      let args = {};
-      try {
-        args = read();
-      } catch {
-        /* what is not filled in yet is left out */
-      }
+      const args = read(true);
       const code = sameCall({ ...target, method, args, streams });
       const text = JSON.stringify(code);
       if (text === before) return;

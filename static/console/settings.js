@@ -1,9 +1,8 @@
 // What a workspace keeps: environment variables, how much of its limits it uses, and its end.
-import { base, call, get, manager, segment } from "./api.js";
+import { base, call, manager } from "./api.js";
 import { homeOf } from "./bar.js";
+import { size } from "./format.js";
 import { announce, confirmed, failure, field, fill, form, h, panel, table } from "./ui.js";
-
-const ROOT = "ws-user-root";
 
 export async function settings(place) {
   const [environment, use] = await Promise.all([environmentPanel(place), usePanel(place)]);
@@ -18,6 +17,8 @@ export async function settings(place) {
   };
 }
 
+const HIDDEN = "••••••••";
+
 async function environmentPanel(place) {
   const list = h("ul", { class: "rows" });
   const name = h("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
@@ -28,11 +29,11 @@ async function environmentPanel(place) {
   }
   // Values may be secrets: they are shown on request.
   function variable([key, text]) {
-    const shown = h("code", { class: "small soft grow clip" }, "••••••••");
+    const shown = h("code", { class: "small soft clip" }, HIDDEN);
     return h(
       "li",
-      { class: "row" },
-      h("code", {}, key),
+      { class: "variable" },
+      h("code", { class: "clip", title: key }, key),
       shown,
       h(
         "button",
@@ -40,8 +41,12 @@ async function environmentPanel(place) {
           type: "button",
           class: "quiet small",
           "aria-label": `Show ${key}`,
-          onclick: () => {
-            shown.textContent = String(text);
+          onclick: (event) => {
+            const hide = shown.textContent !== HIDDEN;
+            shown.textContent = hide ? HIDDEN : String(text);
+            shown.classList.toggle("clip", hide);
+            event.target.textContent = hide ? "Show" : "Hide";
+            event.target.setAttribute("aria-label", `${hide ? "Show" : "Hide"} ${key}`);
           },
         },
         "Show",
@@ -97,36 +102,34 @@ async function environmentPanel(place) {
   );
 }
 
-// How much there is of everything; the limits are the server's, and shown to its administrators.
+const KINDS = [
+  ["clients", "Clients"],
+  ["services", "Services"],
+  ["services_per_client", "Services of the busiest client"],
+  ["variables", "Environment variables"],
+  ["record", "Record of the workspace"],
+  ["events", "Logged events"],
+  ["queued_tasks", "Waiting tasks"],
+];
+
+// How much there is of everything, and how much there may be.
 async function usePanel(place) {
-  const isAdmin = place.user.roles.includes("admin");
-  const [clients, services, usage] = await Promise.all([
-    manager(place.id, "list_clients", [place.id]),
-    get(`/${segment(place.id)}/services/`),
-    isAdmin ? call(ROOT, "admin-utils", "get_resource_usage") : null,
-  ]);
-  const limits = usage ? usage.limits : {};
-  const rows = [
-    ["Clients", clients.length, limits.max_clients_per_workspace ?? ""],
-    ["Services", services.filter((service) => service.type !== "built-in").length, ""],
-  ];
-  if (usage) {
-    const most = (counts) => Math.max(0, ...Object.values(counts));
-    const here = Object.entries(usage.services_per_client).filter(([client]) =>
-      client.startsWith(`${place.id}/`),
-    );
-    rows.push([
-      "Services of the busiest client",
-      most(Object.fromEntries(here)),
-      limits.max_services_per_client,
-    ]);
-    rows.push([
-      "Connections of the busiest user of the server",
-      most(usage.connections_per_user),
-      limits.max_connections_per_user,
-    ]);
-  }
-  return panel("In use", { class: "list" }, table("In use", ["What", "Now", "At most"], rows));
+  const found = await call("public", "workspaces", "get_usage", { workspace_id: place.id });
+  const stored = Object.values(found).reduce((total, { bytes = 0 }) => total + bytes, 0);
+  const rows = KINDS.filter(([kind]) => found[kind]).map(([kind, name]) => {
+    const { now, limit, bytes, limit_bytes: most } = found[kind];
+    return [
+      name,
+      now ?? "",
+      most ? size(most) : (limit ?? h("span", { class: "soft number" }, "no limit")),
+      bytes === undefined ? "" : size(bytes),
+    ];
+  });
+  return panel(
+    "Storage and limits",
+    { class: "list", beside: h("span", { class: "beside" }, `${size(stored)} stored`) },
+    table("Storage and limits", ["What", "Now", "At most", "Stored"], rows),
+  );
 }
 
 // One's own workspace is never gone; it can be emptied.

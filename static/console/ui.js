@@ -54,7 +54,18 @@ export function panel(title, { beside = null, note = null, ...attributes } = {},
   );
 }
 
-export const tag = (text, kind = "") => h("span", { class: `tag ${kind}` }, text);
+export const tag = (text, kind = "") => h("span", { class: `tag ${kind}`, title: text }, text);
+
+// The id of a service in one line. Where it is too long, the client gives way to the name of the service.
+export function idLine(id) {
+  const at = id.lastIndexOf(":") + 1;
+  return h(
+    "code",
+    { class: "id small soft", title: id },
+    h("span", { class: "clip" }, id.slice(0, at)),
+    h("span", { class: "clip" }, id.slice(at)),
+  );
+}
 
 export const lamp = () => h("span", { class: "lamp", "aria-hidden": "true" });
 
@@ -221,38 +232,46 @@ export function confirmed(question, consequence, action) {
   });
 }
 
-// A table in a region that scrolls by itself. Rows are lists of text, numbers or elements.
+const SIZE = /^[\d.,]+ (B|[KMGT]iB)$/;
+
+// How a cell stands: figures to the right, moments in one line.
+function kindOf(value) {
+  if (typeof value === "number" || SIZE.test(value)) return "number";
+  return /^\d{4}-\d\d-\d\d/.test(value) ? "nowrap" : null;
+}
+
+// A table in a region that scrolls by itself; on a phone each row is a card. Rows are lists of text, numbers
+// or elements. Roles are named, for what is no table to the style sheet is none to a screen reader either.
 export function table(label, columns, rows, empty = "Nothing yet.") {
   if (!rows.length) return h("p", { class: "empty" }, empty);
-  const kind = (value) =>
-    typeof value === "number" ? "number" : /^\d{4}-\d\d-\d\d/.test(value) ? "nowrap" : null;
-  const cell = (value) =>
-    h("td", { class: kind(value) }, value instanceof Node ? value : isThere(value) ? String(value) : "");
+  const said = (value) => (typeof value === "number" ? value.toLocaleString("en") : String(value));
+  const cell = (value, at) =>
+    h(
+      "td",
+      { role: "cell", class: kindOf(value), "data-name": columns[at] || null },
+      value instanceof Node ? value : isThere(value) ? said(value) : "",
+    );
+  const head = (name, at) =>
+    h(
+      "th",
+      {
+        role: "columnheader",
+        scope: "col",
+        class: rows.some((row) => kindOf(row[at]) === "number") ? "number" : null,
+      },
+      name || h("span", { class: "unseen" }, "Actions"),
+    );
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
     h(
       "table",
-      {},
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          columns.map((name, at) =>
-            h(
-              "th",
-              { scope: "col", class: typeof rows[0][at] === "number" ? "number" : null },
-              name || h("span", { class: "unseen" }, "Actions"),
-            ),
-          ),
-        ),
-      ),
+      { role: "table", class: "cards", "aria-label": label },
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map(head))),
       h(
         "tbody",
-        {},
-        rows.map((row) => h("tr", {}, row.map(cell))),
+        { role: "rowgroup" },
+        rows.map((row) => h("tr", { role: "row" }, row.map(cell))),
       ),
     ),
   );

@@ -25,8 +25,7 @@ new PerformanceObserver((list) => { for (const one of list.getEntries()) moved +
 """  # noqa: E501
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     """Chromium without a window; tests are skipped where it is missing.
 
     Its driver keeps an event loop running, which tests of other modules could not do with.
@@ -35,9 +34,15 @@ def browser() -> Iterator[Any]:
     if shutil.which(CHROMIUM) is None:
         pytest.skip(f"there is no {CHROMIUM}: install the package chromium")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser for the tests of one module."""
+    yield from chromium()
 
 
 class Troubles:

@@ -1,19 +1,15 @@
 """What holds for every page: policy, origin, size, stillness, width, and no obstacle to anybody."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browsers import browser, visit
+from browsers import visit
 from hubs import ROOT_TOKEN
-from instrument import Instrument
 from providers import Provider
 from running import Hyphad
 from tickets import ticket
-
-__all__ = ["browser"]
 
 HOME = "/ws-user-root/"
 CAMERA = f"{HOME}#/services/microscope%3Acamera/"
@@ -34,15 +30,6 @@ STILL = 0.02
 PHONE = {"width": 375, "height": 812}
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 AXE = "axe-core/axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def lab(hub: Hyphad) -> Iterator[Provider]:
-    client = Provider(hub.url, token=ROOT_TOKEN, workspace="ws-user-root", client_id="microscope")
-    for service in Instrument().services():
-        client.register(service)
-    yield client
-    client.stop()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +57,7 @@ LOOKS = {
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_no_obstacles_and_no_page_wider_than_the_window(
-    browser: Any, hub: Hyphad, lab: Provider, axe: str, look: str
+    browser: Any, hub: Hyphad, root_lab: Provider, axe: str, look: str
 ) -> None:
     """What axe calls serious or critical, on every page; and whether it scrolls sideways."""
     found = []
@@ -95,7 +82,7 @@ def test_no_obstacles_and_no_page_wider_than_the_window(
     assert found == []
 
 
-def test_policy_origin_and_stillness(browser: Any, hub: Hyphad, lab: Provider) -> None:
+def test_policy_origin_and_stillness(browser: Any, hub: Hyphad, root_lab: Provider) -> None:
     """`visit` asserts that nothing left the origin."""
     with visit(browser, hub, ROOT_TOKEN) as page:
         for name, path in PAGES.items():
@@ -105,7 +92,7 @@ def test_policy_origin_and_stillness(browser: Any, hub: Hyphad, lab: Provider) -
 
 
 @pytest.mark.parametrize("name", ["landing", "overview", "service"])
-def test_the_first_view_is_small(browser: Any, hub: Hyphad, lab: Provider, name: str) -> None:
+def test_the_first_view_is_small(browser: Any, hub: Hyphad, root_lab: Provider, name: str) -> None:
     with visit(browser, hub, ROOT_TOKEN) as page:
         opened(page, PAGES[name])
         assert 0 < page.troubles.received < FIRST_VIEW
@@ -129,7 +116,7 @@ def test_the_policy_of_pages(hub: Hyphad) -> None:
 
 
 def test_a_page_says_what_to_do_while_the_server_is_away(
-    browser: Any, hub: Hyphad, lab: Provider
+    browser: Any, hub: Hyphad, root_lab: Provider
 ) -> None:
     with visit(browser, hub, ROOT_TOKEN) as page:
         page.goto(f"{CAMERA}nothing")

@@ -9,31 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsers import browser, visit
+from browsers import visit
 from instrument import Instrument
 from providers import Provider
 from running import Hyphad
 from tickets import ticket
 
-__all__ = ["browser"]
-
 ALICE = ticket("alice")
 CAMERA = "/ws-user-alice/#/services/microscope%3Acamera/"
 PATIENCE = 30.0
-
-
-@pytest.fixture(scope="module")
-def instrument() -> Instrument:
-    return Instrument()
-
-
-@pytest.fixture(scope="module")
-def lab(hub: Hyphad, instrument: Instrument) -> Iterator[Provider]:
-    client = Provider(hub.url, token=ALICE, client_id="microscope")
-    for service in instrument.services():
-        client.register(service)
-    yield client
-    client.stop()
 
 
 @pytest.fixture

@@ -7,28 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browsers import browser, visit
-from instrument import Instrument
+from browsers import visit
 from providers import Provider
 from running import Hyphad
 from tickets import ticket
-
-__all__ = ["browser"]
 
 ALICE = ticket("alice")
 HOME = "/ws-user-alice/"
 MANY = 300
 FOCUSED = "(e => e.getAttribute('aria-label') || e.textContent)(document.activeElement)"
-
-
-@pytest.fixture(scope="module")
-def lab(hub: Hyphad) -> Iterator[Provider]:
-    """Alice's microscope."""
-    client = Provider(hub.url, token=ALICE, client_id="microscope")
-    for service in Instrument().services():
-        client.register(service)
-    yield client
-    client.stop()
 
 
 @pytest.fixture
@@ -165,6 +152,11 @@ def test_a_filter_finds_one_of_hundreds(page: Any, hub: Hyphad) -> None:
         assert services.get_by_role("link").count() == 10
         page.get_by_label("Filter services").fill("no such thing")
         services.get_by_text("Nothing fits this filter.").wait_for()
+        page.goto("/")
+        public = panel(page, "Public services")
+        public.get_by_role("button", name="Show 88 more").click()
+        public.get_by_text(re.compile(r"and \d{3} older ones")).wait_for()
+        assert public.get_by_role("link").count() == 100
     finally:
         many.stop()
 
@@ -202,12 +194,43 @@ def test_people_with_what_they_may(page: Any, hub: Hyphad) -> None:
     guest = Provider(hub.url, token=reader, client_id="guest")
     try:
         page.goto(HOME + "#/access")
-        rows = panel(page, "People").locator("tbody tr")
+        rows = panel(page, "People").locator("li")
         owner, other = rows.filter(has_text="alice"), rows.filter(has_text="bob")
-        assert owner.inner_text().split() == ["alice", "everything", "owner", "1"]
-        assert other.inner_text().split() == ["bob", "read", "1"]
+        assert owner.inner_text().split() == ["alice", "1", "client", "owner"]
+        assert other.inner_text().split() == ["bob", "1", "client", "read"]
     finally:
         guest.stop()
+    other.wait_for(state="detached")
+
+
+def test_owners_are_added_and_removed(page: Any, hub: Hyphad) -> None:
+    """Bob has the workspace from when his name stands there until it is gone."""
+    alice = {"Authorization": f"Bearer {ALICE}"}
+    bob = {"Authorization": f"Bearer {ticket('bob', email='bob@lab.example')}"}
+    shared = {"config": {"id": "shared-bench", "persistent": True}}
+    assert hub.post("/ws-user-alice/services/ws/create_workspace", shared, **alice)[0] == 200
+    page.goto("/shared-bench/#/access")
+    people = panel(page, "People")
+    people.get_by_label("New owner").fill("bob@lab.example")
+    people.get_by_role("button", name="Add owner").click()
+    people.get_by_role("button", name="Remove bob@lab.example").wait_for()
+    assert hub.get("/shared-bench/info", **bob)[0] == 200
+    people.get_by_role("button", name="Remove bob@lab.example").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    people.get_by_text("bob@lab.example", exact=True).wait_for(state="detached")
+    assert hub.get("/shared-bench/info", **bob)[0] == 403
+    assert people.get_by_role("button", name="Remove alice").count() == 0
+
+
+def test_storage_and_limits(page: Any, lab: Provider) -> None:
+    lab.run(lambda: lab.server.log_event("calibrated", {"laser": 488}))
+    page.goto(HOME + "#/settings")
+    rows = panel(page, "Storage and limits").locator("tbody tr")
+    rows.first.wait_for()
+    told = {row.split("\t")[0]: row.split("\t")[1:] for row in rows.all_inner_texts()}
+    assert told["Services of the busiest client"][:2] == ["3", "1,000"]
+    assert told["Logged events"] == ["1", "100,000", "13 B"]
+    assert told["Waiting tasks"][0] == "0"
 
 
 def test_environment_variables_are_set_shown_and_removed(page: Any, lab: Provider) -> None:
