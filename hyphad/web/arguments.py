@@ -8,6 +8,7 @@ import asyncio
 import json
 import zlib
 from dataclasses import dataclass, field
+from encodings import aliases, normalize_encoding
 from typing import Any
 
 import msgpack
@@ -23,8 +24,10 @@ JSON_TYPES = ("application/json", "text/plain", "")
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 FORM_TYPES = (URLENCODED, MULTIPART)
 CALLABLE_TYPES = ("method", "generator")
+MAX_DEPTH = 200  # what a Python client can still decode
 LARGE = 1 << 20
 _STEP = 1 << 20
+_CHARSETS = frozenset((*aliases.aliases, *aliases.aliases.values()))
 
 
 @dataclass(slots=True)
@@ -60,7 +63,8 @@ def from_query(request: HTTPServerRequest) -> Arguments:
         name: query_value(_text(given[-1], "utf-8"))
         for name, given in request.query_arguments.items()
     }
-    return Arguments.named(_checked(kwargs, b"_rtype" in request.query.encode()))
+    _check(kwargs)
+    return Arguments.named(kwargs)
 
 
 def query_value(text: str) -> Any:
@@ -89,12 +93,18 @@ async def from_body(request: HTTPServerRequest, limit: int) -> Arguments:
     kind = media_type(request.headers.get("Content-Type", ""))
     if kind in MSGPACK_TYPES:
         value = _msgpack(body)
-        return _arguments(value, suspicious=True)
+        _check(value)
+        return _arguments(value)
     if kind in JSON_TYPES or (kind == URLENCODED and body.lstrip()[:1] in (b"{", b"[")):
-        value = _json(_text(body, _charset(request)))
-        return _arguments(value, b"_rtype" in body or b"\\u" in body)
+        text = _text(body, _charset(request))
+        value = _json(text)
+        if _is_suspicious(text):
+            _check(value)
+        return _arguments(value)
     if kind in FORM_TYPES:
-        return Arguments.named(_form(request))
+        kwargs = _form(request)
+        _check(kwargs)
+        return Arguments.named(kwargs)
     raise Refusal(
         415,
         "Invalid content-type (supported types: application/msgpack, application/json, text/plain)",
@@ -102,8 +112,7 @@ async def from_body(request: HTTPServerRequest, limit: int) -> Arguments:
     )
 
 
-def _arguments(value: Any, suspicious: bool) -> Arguments:
-    value = _checked(value, suspicious)
+def _arguments(value: Any) -> Arguments:
     if isinstance(value, dict):
         return Arguments.named(value)
     return Arguments(args=value if isinstance(value, list) else [value])
@@ -142,17 +151,16 @@ def _msgpack(body: bytes) -> Any:
         raise _invalid(str(error) or type(error).__name__) from None
 
 
-def _checked(value: Any, suspicious: bool) -> Any:
-    if suspicious:
-        try:
-            _check(value)
-        except RecursionError:
-            raise _invalid("nested too deeply") from None
-    return value
+def _is_suspicious(text: str) -> bool:
+    """Whether JSON has to be looked through: the text that was decoded tells, not its bytes."""
+    deep = text.count("[") + text.count("{") > MAX_DEPTH
+    return deep or "_rtype" in text or "\\u" in text
 
 
-def _check(value: Any) -> None:
-    """Keys are strings, and nothing in it is a function of somebody's (HTTP-47)."""
+def _check(value: Any, levels: int = MAX_DEPTH + 1) -> None:
+    """Keys are strings, nothing in it is a function of somebody's, and it is not too deep."""
+    if levels < 0:
+        raise _invalid(f"nested too deeply, at most {MAX_DEPTH} levels are accepted here")
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
@@ -169,7 +177,7 @@ def _check(value: Any) -> None:
         return
     for item in value:
         if isinstance(item, dict | list):
-            _check(item)
+            _check(item, levels - 1)
 
 
 async def _decoded(request: HTTPServerRequest, limit: int) -> bytes:
@@ -215,9 +223,11 @@ def _charset(request: HTTPServerRequest) -> str:
 
 
 def _text(data: bytes, charset: str) -> str:
+    if normalize_encoding(charset).lower() not in _CHARSETS:
+        raise _invalid(f"unknown encoding: {charset[:40]}")
     try:
         text = data.decode(charset)
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         raise _invalid(str(error)) from None
     return text.removeprefix("\ufeff")
 

@@ -59,7 +59,7 @@ class ServiceHandler(BaseHandler):
         """With a hint where the caller could do better next time."""
         failure = super().failure(error)
         hint = self.hint
-        if self.function is not None and "TypeError: " in failure.detail:
+        if self.function is not None and failure.status == 400 and "TypeError: " in failure.detail:
             hint = usage(self.function)
         if hint is None or failure.hint:
             return failure

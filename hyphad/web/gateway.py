@@ -181,8 +181,6 @@ class Gateway:
             )
         except (TimedOut, PeerGone) as error:
             raise _timed_out(service, function, error) from None
-        except OverflowError:
-            raise Refusal(400, "An integer of more than 64 bits cannot be sent") from None
 
     def stream(
         self, caller: Caller, service: Service, generator: Any, timeout: float = CALL_SECONDS

@@ -25,7 +25,7 @@ from hyphad.web.pages import folder
 from hyphad.web.parts import Parts
 from hyphad.web.site import Site
 from hyphad.web.skills import LlmsText, SkillsHandler, SkillsRedirect
-from hyphad.web.static import FileHandler, mount_routes
+from hyphad.web.static import OwnFileHandler, mount_routes
 from hyphad.web.transport import RpcEndpoint
 from hyphad.web.websocket import WebSocketEndpoint
 
@@ -111,7 +111,7 @@ def application(parts: Parts) -> Site:
     ]
     files_of_ours = [
         *asset_routes(settings.data_dir),
-        (r"/static/(.*)", FileHandler, {"path": files}),
+        (r"/static/(.*)", OwnFileHandler, {"path": files}),
     ]
     return Site(
         [

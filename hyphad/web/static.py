@@ -20,6 +20,7 @@ TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".map": "applicati
 COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/svg+xml")
 MAX_COMPRESSED = 4 << 20
 RESERVED = ("ws", "rpc", "health", "login", "metrics", "static", "assets", "public", "")
+NOT_SERVED = (".html", ".py", ".pyc")
 ALIASES = {
     "img/hypha-logo-black.svg": "icon.svg",
     "img/hypha-icon-black.svg": "icon.svg",
@@ -128,6 +129,15 @@ class FileHandler(StaticFileHandler):
 
     def log_exception(self, *_: Any) -> None:
         """A missing file is no news."""
+
+
+class OwnFileHandler(FileHandler):
+    """What the daemon's pages load. The pages have addresses of their own, and headers (D-19)."""
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str:
+        if Path(absolute_path).suffix in NOT_SERVED:
+            raise HTTPError(404)
+        return super().validate_absolute_path(root, absolute_path)
 
 
 @lru_cache(maxsize=64)

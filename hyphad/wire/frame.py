@@ -46,9 +46,11 @@ def pack(value: Any) -> bytes:
     return packed
 
 
-def pack_with(value: Any, special: Callable[[Any], Any]) -> bytes:
+def pack_with(
+    value: Any, special: Callable[[Any], Any], text_errors: str = "surrogateescape"
+) -> bytes:
     """msgpack with a function that turns what it cannot express into what it can."""
-    packed: bytes = msgpack.packb(value, default=special, unicode_errors="surrogateescape")
+    packed: bytes = msgpack.packb(value, default=special, unicode_errors=text_errors)
     return packed
 
 

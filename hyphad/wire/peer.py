@@ -283,10 +283,15 @@ class Peer:
         )
 
     def _pack_call(self, extra: dict[str, Any], target: str, source: str) -> bytes:
-        """Raises `BadCall` for arguments that no frame can carry, such as 65-bit integers."""
+        """Raises `BadCall` for arguments that no frame can carry, such as 65-bit integers.
+
+        Clients do not answer to text that is no UTF-8, so it is not sent to them.
+        """
         try:
             return values.encode(
-                extra, lambda item: self.exports.encode(item, target, source, self.base_url)
+                extra,
+                lambda item: self.exports.encode(item, target, source, self.base_url),
+                "strict",
             )
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise BadCall(f"The arguments cannot be sent: {error}") from None

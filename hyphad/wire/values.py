@@ -42,8 +42,16 @@ def _make_absolute(value: Value, workspace: str) -> None:
                 _make_absolute(item, workspace)
 
 
-def encode(value: Value, function: Callable[[Any], dict[str, Any] | None] | None = None) -> bytes:
-    """Pack a Python value; sets become `set` maps and callables what `function` makes of them."""
+def encode(
+    value: Value,
+    function: Callable[[Any], dict[str, Any] | None] | None = None,
+    text_errors: str = "surrogateescape",
+) -> bytes:
+    """Pack a Python value; sets become `set` maps and callables what `function` makes of them.
+
+    What was text in bytes that are no UTF-8 becomes those bytes again, unless `text_errors` is
+    `strict`. Raises `TypeError`, `ValueError`.
+    """
 
     def special(item: Any) -> Any:
         if isinstance(item, set | frozenset):
@@ -54,9 +62,11 @@ def encode(value: Value, function: Callable[[Any], dict[str, Any] | None] | None
             encoded = function(item)
             if encoded is not None:
                 return encoded
+        if isinstance(item, int):
+            raise TypeError("an integer of more than 64 bits")
         raise TypeError(f"Unsupported data type: {type(item).__name__}")
 
-    return frame.pack_with(value, special)
+    return frame.pack_with(value, special, text_errors)
 
 
 def error(text: str, trace: str = "") -> dict[str, str]:

@@ -154,11 +154,30 @@ def test_functions_cannot_be_smuggled_in(hub: Hyphad, ws: str) -> None:  # HTTP-
     for body in (json.dumps({"f": method}), hidden):
         answer = detail(hub, f"{ws}/services/t/echo", body.encode(), Content_Type="text/plain")
         assert answer == (400, "Callbacks are not supported over HTTP")
-    query = "f=%7B%22_rtype%22%3A%22method%22%7D"
-    assert detail(hub, f"{ws}/services/t/echo?{query}")[0] == 400
+    for mark in ("_rtype", "%5Frtype", "%5Cu005frtype"):
+        query = f"f=%7B%22{mark}%22%3A%22method%22%7D"
+        form = {"Content_Type": "application/x-www-form-urlencoded"}
+        for answer in (
+            detail(hub, f"{ws}/services/t/echo?{query}"),
+            detail(hub, f"{ws}/services/t/echo", query.encode(), **form),
+        ):
+            assert answer == (400, "Callbacks are not supported over HTTP")
+    for charset in ("utf-16", "utf-32"):
+        headers = {"Content_Type": f"application/json; charset={charset}"}
+        body = json.dumps({"f": method}).encode(charset)
+        assert detail(hub, f"{ws}/services/t/echo", body, **headers)[0] == 400
     text = {"a": {"_rtype": "ndarray", "_rvalue": "text"}}
     headers = {"Content_Type": "application/json"}
     assert detail(hub, f"{ws}/services/t/echo", json.dumps(text).encode(), **headers)[0] == 400
+
+
+def deep(levels: int) -> bytes:
+    return b'{"a":' + b"[" * levels + b"]" * levels + b"}"
+
+
+def test_what_is_not_too_deep_is_passed_on(hub: Hyphad, ws: str) -> None:
+    headers = {"Content_Type": "application/json"}
+    assert ask(hub, f"{ws}/services/t/hello", b'{"name":' + deep(190) + b"}", **headers)[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -168,6 +187,13 @@ def test_functions_cannot_be_smuggled_in(hub: Hyphad, ws: str) -> None:  # HTTP-
         (b"\xff", "application/json", 400, "Invalid request body: 'utf-8' codec"),
         (b"[" * 100_000, "application/json", 400, "Invalid request body: "),
         (b"{}", "application/json; charset=klingon", 400, "Invalid request body: unknown"),
+        (b"{}", "application/json; charset=undefined", 400, "Invalid request body: unknown"),
+        (b"{}", "application/json; charset=punycode", 400, "Invalid request body: unknown"),
+        (b"{}", "application/json; charset=hex_codec", 400, "Invalid request body: 'hex_codec'"),
+        (deep(300), "application/json", 400, "Invalid request body: nested too deeply"),
+        (b"\x91" * 300 + b"\x01", "application/msgpack", 400, "Invalid request body: nested"),
+        (b'{"a":"\\udc80"}', "application/json", 400, "RemoteException: TypeError: The argument"),
+        (b"\x81\xa1a\xa1\xff", "application/msgpack", 400, "RemoteException: TypeError: The arg"),
         (b"\x81\xa1a", "application/msgpack", 400, "Invalid request body: "),
         (b"\x80\x80", "application/msgpack", 400, "Invalid request body: unpack(b) received"),
         (b"\xdd\xff\xff\xff\xff", "application/msgpack", 400, "Invalid request body: "),
@@ -198,7 +224,8 @@ def test_bad_json_in_a_query(hub: Hyphad, ws: str) -> None:
 
 
 def test_integers_beyond_64_bits_are_refused(hub: Hyphad, ws: str) -> None:
-    assert detail(hub, f"{ws}/services/t/echo?a={1 << 70}")[0] == 400
+    status, text = detail(hub, f"{ws}/services/t/echo?a={1 << 70}")
+    assert (status, "an integer of more than 64 bits" in text) == (400, True)
 
 
 # what is called
@@ -335,6 +362,8 @@ def test_what_json_cannot_say_is_406(hub: Hyphad, ws: str, name: str, message: s
     body = json.dumps({"name": name}).encode()
     status, text = detail(hub, f"{ws}/services/t/value", body, Content_Type="application/json")
     assert (status, text) == (406, f"{message}; use Content-Type: application/msgpack")
+    answer = ask(hub, f"{ws}/services/t/value", body, Content_Type="application/json")[1]
+    assert "hint" not in answer  # the arguments were right
 
 
 def test_results_in_messagepack(hub: Hyphad, ws: str) -> None:  # HTTP-54

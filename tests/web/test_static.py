@@ -141,13 +141,19 @@ def test_texts_are_compressed(mounted: Hyphad) -> None:  # HTTP-66
         ("/static/openapi.js", "text/javascript; charset=utf-8"),
         ("/static/img/hypha-logo-black.svg", "image/svg+xml"),
         ("/static/console.css", "text/css; charset=utf-8"),
-        ("/static/openapi.html", "text/html; charset=utf-8"),
+        ("/static/openapi.css", "text/css; charset=utf-8"),
     ],
 )
 def test_files_of_the_daemon(mounted: Hyphad, path: str, kind: str) -> None:  # HTTP-20, HTTP-86
     status, data, headers = mounted.request(path)
     assert (status, headers["content-type"], len(data) > 100) == (200, kind, True)
     assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", ["", ".", "index.html", "console", "__init__.py", "nothing"])
+def test_pages_are_not_served_as_files(mounted: Hyphad, name: str) -> None:  # HTTP-69, HTTP-86
+    status, data, _ = mounted.request(f"/static/{name}")
+    assert (status, data) == (404, b'{"detail":"Not Found"}')
 
 
 def test_credentials_do_not_matter(mounted: Hyphad) -> None:  # HTTP-62
