@@ -18,6 +18,7 @@ FLOORS = {
     "core": 1,
     "config": 1,
     "options": 1,
+    "jsclient": 1,
     "memory": 1,
     "systemd": 1,
     "logs": 1,

@@ -1,17 +1,18 @@
 """The JavaScript client of Hypha for pages on this network: `/assets/hypha-rpc-websocket.mjs`.
 
-It is other people's work and comes from their package: `hyphad assets install` puts it into the
-data directory. Without it the URLs answer how to get it (HTTP-20, HTTP-86).
+It came with hyphad's package if npm was there when that was built; else `hyphad assets install`
+puts it into the data directory. Without it the URLs answer how to get it (HTTP-20, HTTP-86).
 """
 
 from pathlib import Path
 from typing import Any
 
+from hyphad.jsclient import FILE
 from hyphad.web.base import to_json
 from hyphad.web.cors import set_cors
+from hyphad.web.pages import folder
 from hyphad.web.static import FileHandler
 
-FILE = r"hypha-rpc-websocket(?:\.min)?\.m?js(?:\.map)?"
 MISSING = (
     "The JavaScript client is not installed on this server. "
     "Its administrator can do that with: hyphad assets install"
@@ -24,7 +25,16 @@ def assets_folder(data_dir: Path) -> Path:
 
 
 class ClientLibrary(FileHandler):
-    """One of the client's files."""
+    """One of the client's files: the one that came with hyphad, else the one installed later."""
+
+    def initialize(self, path: str, *rest: Any, shipped: str = "", **given: Any) -> None:
+        super().initialize(path, *rest, **given)
+        self.shipped = shipped
+
+    def parse_url_path(self, url_path: str) -> str:
+        if (Path(self.shipped) / url_path).is_file():
+            self.root = self.shipped
+        return super().parse_url_path(url_path)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         if status_code != 404:
@@ -36,6 +46,11 @@ class ClientLibrary(FileHandler):
         self.finish(to_json({"detail": MISSING}))
 
 
-def asset_routes(data_dir: Path) -> list[tuple[str, Any, dict[str, Any]]]:
-    given = {"path": str(assets_folder(data_dir))}
+def asset_routes(
+    data_dir: Path, shipped: Path | None = None
+) -> list[tuple[str, Any, dict[str, Any]]]:
+    given = {
+        "path": str(assets_folder(data_dir)),
+        "shipped": str(shipped or folder("static") / "client"),
+    }
     return [(rf"/(?:assets|static)/({FILE})", ClientLibrary, given)]

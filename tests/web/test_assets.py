@@ -3,17 +3,25 @@
 import base64
 import hashlib
 import io
+import os
 import stat
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from running import Hyphad
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
 
-from hyphad import cli
-from hyphad.commands import assets
+from hyphad import cli, jsclient
+from hyphad.web.assets import asset_routes
 
+REPOSITORY = Path(__file__).parents[2]
 MODULE = "/assets/hypha-rpc-websocket.mjs"
 FILES = {
     "package/LICENSE": b"MIT",
@@ -41,7 +49,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     digest = hashlib.sha512(file.read_bytes()).digest()
-    monkeypatch.setattr(assets, "SHA512", base64.b64encode(digest).decode())
+    monkeypatch.setattr(jsclient, "SHA512", base64.b64encode(digest).decode())
     return file
 
 
@@ -66,7 +74,7 @@ def test_npm_is_asked_for_the_pinned_version(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     assert install(tmp_path / "data") == 0
     assert installed(tmp_path / "data") == KEPT
-    assert (tmp_path / "asked").read_text().startswith(f"pack hypha-rpc@{assets.VERSION} ")
+    assert (tmp_path / "asked").read_text().startswith(f"pack hypha-rpc@{jsclient.VERSION} ")
 
 
 def test_another_package_is_refused(
@@ -114,6 +122,51 @@ def test_pages_load_it_once_it_is_there(  # HTTP-20, HTTP-86
     assert headers["access-control-allow-origin"] == "*"
     assert daemon.request("/static/hypha-rpc-websocket.js")[0] == 200
     assert daemon.request("/assets/LICENSE")[0] == 404
+
+
+def build(target: Path, path: str) -> subprocess.CompletedProcess[str]:
+    """Build the package as pip does, where programs are looked for in `path`."""
+    pytest.importorskip("setuptools", minversion="65")
+    command = [sys.executable, "setup.py", "-q", "build", "--build-base", str(target)]
+    env = {**os.environ, "PATH": path}
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("script", [None, "echo no network >&2; exit 1", "echo x >other.tgz"])
+def test_the_build_goes_on_without_the_client(tmp_path: Path, script: str | None) -> None:
+    """No npm, no network, and a package that is another one."""
+    (tmp_path / "bin").mkdir()
+    if script is not None:
+        npm(tmp_path / "bin", script)
+    done = build(tmp_path / "build", str(tmp_path / "bin"))
+    assert done.returncode == 0, done.stderr
+    assert "built without the JavaScript client" in done.stderr
+    built = tmp_path / "build" / "lib" / "hyphad" / "static"
+    assert (built / "index.html").exists() and not (built / "client").exists()
+
+
+async def test_what_came_with_the_package_is_served(tmp_path: Path, package: Path) -> None:
+    """The build unpacks it beside the pages; that one comes before one in the data directory."""
+    shipped, data = tmp_path / "shipped", tmp_path / "data"
+    assert jsclient.install(shipped, package)
+    (data / "assets").mkdir(parents=True)
+    for name in KEPT:
+        (data / "assets" / name).write_text("an older one")
+    (shipped / "hypha-rpc-websocket.js").unlink()
+    server = HTTPServer(Application(asset_routes(data, shipped)))
+    (socket,) = bind_sockets(0, "127.0.0.1")
+    server.add_sockets([socket])
+    url = f"http://127.0.0.1:{socket.getsockname()[1]}/assets/hypha-rpc-websocket"
+    client = AsyncHTTPClient()
+    answers = [
+        await client.fetch(url + end, raise_error=False) for end in (".mjs", ".js", ".min.js")
+    ]
+    server.stop()
+    bodies = [answer.body for answer in answers]
+    assert bodies[:2] == [b"export const hypha = 1;", b"an older one"]
+    assert answers[2].code == 404 and b"hyphad assets install" in bodies[2]
 
 
 def npm(folder: Path, script: str) -> None:
