@@ -12,6 +12,7 @@ import base64
 import binascii
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from urllib.parse import unquote, urlsplit
 
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest
@@ -97,6 +98,14 @@ class Identities:
             raise
         except (Unauthenticated, Denied, Refusal) as error:
             return self._visitor(request, error.message)
+
+    def payer(self, request: HTTPServerRequest) -> str:
+        """Whom a request counts for: the user, or the address where there is no good credential."""
+        with suppress(Unauthenticated, Denied, Refusal):
+            identity = self.of(request)
+            if identity.credential is not None:
+                return f"user {identity.user.effective_id}"
+        return f"address {address_key(str(request.remote_ip))}"
 
     def of_token(self, token: str) -> Identity:
         """The identity of a token that came by another way than a header."""
@@ -258,3 +267,13 @@ def origin_of(request: HTTPServerRequest) -> str:
 def _is_own(origin: str, request: HTTPServerRequest) -> bool:
     """Same host and port. The scheme may differ behind a proxy that does not tell it."""
     return urlsplit(origin).netloc.lower() == request.host.lower()
+
+
+def address_key(remote: str) -> str:
+    """One key for what one customer usually has: an IPv4 address, an IPv6 /64."""
+    if ":" not in remote:
+        return remote
+    try:
+        return str(IPv6Address(remote).exploded[:19])
+    except ValueError:
+        return remote

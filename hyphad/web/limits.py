@@ -8,7 +8,7 @@ credential from the same address is never refused for it (AUTH-106, D-18).
 import math
 import time
 from collections.abc import Callable, Container
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
@@ -18,7 +18,7 @@ from hyphad.auth.tokens import EXPIRED
 from hyphad.config import Settings
 from hyphad.core.errors import Denied, Unauthenticated
 from hyphad.web.failures import Failure, Refusal, failure_of
-from hyphad.web.identity import Identities
+from hyphad.web.identity import Identities, address_key
 
 LOOPBACK_FACTOR = 100.0
 IDLE_SECONDS = 300.0
@@ -126,7 +126,7 @@ class Gate:
                 identity = self._identities.of(request)
             except Unauthenticated as error:
                 if error.message != EXPIRED:
-                    wait = self._bad.take(_address_key(remote), factor)
+                    wait = self._bad.take(address_key(remote), factor)
                     if wait:
                         return wait
             except (Denied, Refusal):
@@ -134,7 +134,7 @@ class Gate:
             else:
                 if identity.credential is not None:
                     return self._users.take(_user_key(identity.user.effective_id, request), factor)
-        return self._addresses.take(_address_key(remote), factor)
+        return self._addresses.take(address_key(remote), factor)
 
 
 def _too_many(wait: float) -> Failure | None:
@@ -152,16 +152,6 @@ def _given(request: HTTPServerRequest, name: str) -> str:
     """A query argument, cut to what may be a key."""
     given = request.query_arguments.get(name, [b""])[-1]
     return given[:128].decode(errors="replace")
-
-
-def _address_key(remote: str) -> str:
-    """One key for what one customer usually has: an IPv4 address, an IPv6 /64."""
-    if ":" not in remote:
-        return remote
-    try:
-        return str(IPv6Address(remote).exploded[:19])
-    except ValueError:
-        return remote
 
 
 def _is_loopback(remote: str) -> bool:

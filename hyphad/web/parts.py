@@ -1,7 +1,7 @@
 """What request handlers may use, handed to each of them by the routes."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hyphad.auth.admission import Admission
@@ -16,6 +16,7 @@ from hyphad.store.directory import Directory
 from hyphad.web.counts import Counts
 from hyphad.web.gateway import Gateway
 from hyphad.web.identity import Identities
+from hyphad.web.turns import Turns
 from hyphad.wire.peer import Peer
 from hyphad.wire.router import Router
 
@@ -46,3 +47,4 @@ class Parts:
     custom_login: Callable[[], bool]
     started: float = 0.0
     take_over: Callable[..., Awaitable[None]] | None = None
+    turns: Turns = field(default_factory=Turns)

@@ -72,7 +72,9 @@ class Site(Application):
         failure = self._gate.refusal(request)
         if failure is not None:
             return self.refuse(request, failure)
-        return super().find_handler(request, **kwargs)
+        found: HTTPMessageDelegate = super().find_handler(request, **kwargs)
+        turn = self._parts.turns.take(self._parts.identities.payer(request))
+        return found if turn is None else _InTurn(found, turn)
 
     def get_handler_delegate(  # type: ignore[override]
         self,
@@ -153,6 +155,25 @@ class _Prepared(HTTPMessageDelegate):
             give_token(self._connection, found)
         for token in (found, *tokens_in(headers)):
             await self._authenticator.prepare(token)
+        wait = self._inner.headers_received(start_line, headers)
+        if wait is not None:
+            await wait
+
+
+class _InTurn(HTTPMessageDelegate):
+    """A request that waits for its turn before anything is done about it."""
+
+    def __init__(self, inner: HTTPMessageDelegate, turn: Awaitable[None]) -> None:
+        self._inner = inner
+        self._turn = turn
+        self.data_received = inner.data_received  # type: ignore[method-assign]
+        self.finish = inner.finish  # type: ignore[method-assign]
+        self.on_connection_close = inner.on_connection_close  # type: ignore[method-assign]
+
+    async def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> None:
+        await self._turn
         wait = self._inner.headers_received(start_line, headers)
         if wait is not None:
             await wait

@@ -33,7 +33,11 @@ async def send_stream(
     leaving = asyncio.ensure_future(gone.wait())
     try:
         await handler.flush()
+        payer = handler.parts.identities.payer(handler.request)
         async for part in _parts(items, form, events, leaving):
+            turn = handler.parts.turns.take(payer)
+            if turn is not None:
+                await turn
             handler.write(part)
             await handler.flush()
         if not gone.is_set():

@@ -102,10 +102,16 @@ def raise_file_limit() -> None:
 
 
 class Lab:
-    """Starts servers below one folder and stops every one of them at the end."""
+    """Starts servers below one folder and stops every one of them at the end.
 
-    def __init__(self, folder: Path, reference_python: str | None) -> None:
+    `limited`: with the limits that they have by default.
+    """
+
+    def __init__(
+        self, folder: Path, reference_python: str | None, *, limited: bool = False
+    ) -> None:
         self.folder = folder
+        self.limited = limited
         self.reference_python = reference_python
         self._count = 0
         self._running: dict[int, subprocess.Popen[bytes]] = {}
@@ -159,7 +165,8 @@ class Lab:
             for name, value in os.environ.items()
             if not name.startswith(("HYPHA", "PYTHON"))
         }
-        environment |= ENVIRONMENT
+        if not self.limited:
+            environment |= ENVIRONMENT
         if kind != REFERENCE:
             environment["PYTHONPATH"] = str(ROOT)
         log = folder / "log"
