@@ -173,7 +173,7 @@ def _from_file(path: Path | None) -> Layer:
         return layer
     try:
         found = tomllib.loads(_text_of(file, "configuration file"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
     for key, value in found.items():
         if key in OPTIONS:

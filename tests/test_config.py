@@ -49,6 +49,11 @@ def refused(flags: dict[str, Any] | None = None, environ=None, file: Path | None
     return str(caught.value)
 
 
+def test_values_that_are_nested_absurdly_are_refused(toml):
+    text = refused(file=toml("log_level = " + "[" * 5000))
+    assert "not valid TOML" in text
+
+
 # the table
 
 

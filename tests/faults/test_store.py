@@ -17,7 +17,7 @@ from scribe import Scribe
 import hyphad
 from hyphad.store.database import Database
 
-ROUNDS = 20
+ROUNDS = int(os.environ.get("HYPHAD_KILL_ROUNDS", "20"))
 LONGEST = 0.3
 
 
