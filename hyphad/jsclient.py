@@ -45,7 +45,7 @@ def _fetch(place: Path, patience: float) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise NotInstalled(f"npm is not on this machine. {BY_HAND}")
-    command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", str(place)]
+    command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent", "--fetch-retries=0"]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=patience, check=False, cwd=place

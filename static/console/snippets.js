@@ -1,6 +1,7 @@
 // A first service, and any call, in the languages people use.
 import { origin, servicePath } from "./api.js";
 
+const SOCKET = 'globalThis.WebSocket ??= (await import("ws")).WebSocket; // Node before 22 has none of its own';
 const PLACE = { workspace: "WORKSPACE", id: "CLIENT:hello-world" };
 
 // `seen` is a hello-world service that has appeared, {workspace, id}; without it names stand in.
@@ -32,9 +33,10 @@ async def main():
         await server.serve()
 
 asyncio.run(main())`,
-    JavaScript: `// npm install hypha-rpc, then save this as hello.mjs and run: node hello.mjs
+    JavaScript: `// npm install hypha-rpc ws, then save this as hello.mjs and run: node hello.mjs
 import { connectToServer } from "hypha-rpc";
 
+${SOCKET}
 const server = await connectToServer({
   server_url: "${origin}",${token ? `\n  token: "${token}",` : ""}
 });
@@ -147,6 +149,7 @@ function javascript({ workspace, id, method, args, secret, streams }) {
   const use = streams ? `for await (const item of ${call}) console.log(item);` : `console.log(${call});`;
   return `${hasBytes(args) ? 'import { readFileSync } from "node:fs";\n' : ""}import { connectToServer } from "hypha-rpc";
 
+${SOCKET}
 const server = await connectToServer({
   server_url: "${origin}",${secret ? "\n  token: process.env.HYPHA_TOKEN," : ""}
 });

@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browsers import visit
+from nodes import node_modules
 from providers import Provider
 from running import Hyphad
 from tickets import ticket
@@ -67,6 +69,23 @@ def test_the_first_service_shows_up_by_itself(page: Any, hub: Hyphad) -> None:
         assert "/ws-user-alice/services/" in line
         answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
         assert answer.stdout == '"Hello World!"'
+    finally:
+        program.kill()
+        program.wait()
+    panel(page, "Public services").get_by_text("Hello World").wait_for(state="detached")
+
+
+def test_the_first_service_in_javascript(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(node_modules())
+    page.goto("/")
+    page.get_by_role("button", name="Put a fresh token in").click()
+    page.get_by_text("for one day").wait_for()
+    page.get_by_role("tab", name="JavaScript").click()
+    code = page.get_by_role("region", name="JavaScript code").inner_text()
+    (tmp_path / "hello.mjs").write_text(code)
+    program = subprocess.Popen(["node", "hello.mjs"], cwd=tmp_path)
+    try:
+        page.get_by_text("is here. Open it").wait_for()
     finally:
         program.kill()
         program.wait()

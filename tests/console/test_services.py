@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from browsers import visit
 from instrument import Instrument
+from nodes import node_modules
 from providers import Provider
 from running import Hyphad
 from tickets import ticket
@@ -213,6 +214,18 @@ def test_the_same_call_as_code_runs_as_it_stands(page: Any) -> None:
     page.get_by_role("tab", name="MCP").click()
     config = json.loads(page.get_by_role("region", name="MCP code").inner_text())
     assert config["mcpServers"]["camera"]["url"].endswith("/mcp/microscope:camera/mcp")
+
+
+def test_the_same_call_under_node_runs_as_it_stands(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(node_modules())
+    page.goto(CAMERA + "tree")
+    page.get_by_role("tab", name="JavaScript").click()
+    (tmp_path / "call.mjs").write_text(
+        page.get_by_role("region", name="JavaScript code").inner_text()
+    )
+    command = ["node", "call.mjs"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "A-1042" in done.stdout, done.stderr
 
 
 def test_protected_services_name_the_token_they_take(page: Any) -> None:
