@@ -49,7 +49,7 @@ class Calls:
     async def progress(self) -> None:
         """Wait until calls succeed again."""
         before = self.outcomes["ok"]
-        await until(lambda: self.outcomes["ok"] > before + 2, seconds=25, what="a call succeeds")
+        await until(lambda: self.outcomes["ok"] > before + 2, seconds=60, what="a call succeeds")
 
     @property
     def failures(self) -> list[str]:
