@@ -102,7 +102,7 @@ class AsgiCall:
         handler = self._handler
         if self._complete or self._gone or self._failed:
             return
-        if self._begun:
+        if self._begun and handler.has_written:
             reason = handler.failure(error).detail if error is not None else "ended early"
             log.info("app_cut_off service=%s reason=%r", self._service.id, reason)
             handler.abort()

@@ -17,7 +17,7 @@ from hyphad.web.base import BaseHandler
 from hyphad.web.failures import Failure, Refusal
 from hyphad.web.gateway import MANAGER_NAMES, Function, is_stream
 from hyphad.web.results import JSON, Format, format_of
-from hyphad.web.streams import send_stream
+from hyphad.web.streams import send_stream, stream_type
 
 
 class ServiceList(BaseHandler):
@@ -152,6 +152,7 @@ class ServiceCall(ServiceHandler):
         self.kind = "stream"
         items = gateway.stream(caller, service, result)
         if self.request.method == "HEAD":
+            self.set_header("Content-Type", stream_type(form))
             await items.aclose()
             return
         self._task = None

@@ -29,6 +29,11 @@ class AppResponder(DrainingHandler):
             if trusted or name.lower() != "set-cookie" or not _is_own_cookie(value):
                 self.add_header(name, value)
 
+    @property
+    def has_written(self) -> bool:
+        """Whether the client has been sent anything."""
+        return bool(self._headers_written)
+
     def abort(self) -> None:
         """End the connection in the middle of an answer, so that nobody takes it for whole."""
         stream = getattr(self.request.connection, "stream", None)

@@ -28,8 +28,7 @@ async def send_stream(
     events = form is not MSGPACK
     handler.set_header("Cache-Control", "no-cache")
     handler.set_header("X-Accel-Buffering", "no")
-    kind = "text/event-stream; charset=utf-8" if events else form.content_type
-    handler.set_header("Content-Type", kind)
+    handler.set_header("Content-Type", stream_type(form))
     leaving = asyncio.ensure_future(gone.wait())
     try:
         await handler.flush()
@@ -47,6 +46,10 @@ async def send_stream(
     finally:
         leaving.cancel()
         await items.aclose()
+
+
+def stream_type(form: Format) -> str:
+    return form.content_type if form is MSGPACK else "text/event-stream; charset=utf-8"
 
 
 async def _parts(

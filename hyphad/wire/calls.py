@@ -62,6 +62,12 @@ class PendingCalls:
         self._restart(call)
         return True
 
+    def fail(self, sender: str, session: str, error: Exception) -> None:
+        """The answer of `sender` cannot be taken; of no effect for a call that is not open."""
+        call = self._calls.get(session)
+        if call is not None and call.target == sender and not call.future.done():
+            call.future.set_exception(error)
+
     def peer_gone(self, address: str) -> None:
         """Fail every call to a peer that has left (WIRE-56)."""
         for call in [c for c in self._calls.values() if c.target == address]:

@@ -20,6 +20,7 @@ from hyphad.core.errors import (
     NotFound,
     PeerGone,
     QuotaExceeded,
+    Unavailable,
     UnknownMethod,
     describe,
 )
@@ -505,14 +506,23 @@ class Peer:
     def _cache_append(self, caller: Caller, key: str, data: bytes, heartbeat: bool = False) -> None:
         """Add the next chunk."""
         self._keep_alive(key, heartbeat)
-        self._chunks.put(caller.address, key, None, data)
+        self._put(caller, key, None, data)
 
     def _cache_set(
         self, caller: Caller, key: str, index: int, data: bytes, heartbeat: bool = False
     ) -> None:
         """Add the chunk at a position."""
         self._keep_alive(key, heartbeat)
-        self._chunks.put(caller.address, key, index, data)
+        self._put(caller, key, index, data)
+
+    def _put(self, caller: Caller, key: str, index: int | None, data: bytes) -> None:
+        """Keep a chunk. An answer too large to keep ends its call: clients do not end it."""
+        try:
+            self._chunks.put(caller.address, key, index, data)
+        except QuotaExceeded as error:
+            told = Unavailable(f"The answer cannot be taken. {error.message}")
+            self.calls.fail(caller.address, key, told)
+            raise
 
     def _cache_process(self, caller: Caller, key: str, heartbeat: bool = False) -> None:
         """Join the chunks and handle the message as if it had come in one frame."""

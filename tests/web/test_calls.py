@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -479,6 +480,29 @@ async def test_a_provider_that_dies_is_noticed_at_once(hub: Hyphad) -> None:  # 
     assert answer["detail"].endswith("client disconnected")
 
 
+def test_an_answer_that_is_too_large_is_told_at_once(
+    make_hyphad: Callable[..., Hyphad],
+) -> None:
+    daemon = make_hyphad("--max-unfinished-per-client", "1000000").start()
+    provider = Provider(daemon.url, client_id="prov")
+
+    async def serve(asgi: dict[str, Any]) -> None:
+        await asgi["send"]({"type": "http.response.start", "status": 200, "headers": []})
+        await asgi["send"]({"type": "http.response.body", "body": bytes(2_000_000)})
+
+    provider.register({"id": "t", "long": lambda size: "x" * size})
+    provider.register({"id": "web", "type": "asgi", "serve": serve})
+    try:
+        ws = f"/{provider.workspace}"
+        status, text = detail(daemon, f"{ws}/services/t/long?size=2000000")
+        assert (status, "at most 1000000 bytes" in text) == (503, True)
+        assert ask(daemon, f"{ws}/services/t/long?size=600000") == (200, "x" * 600_000)
+        status, data, _ = daemon.request(f"{ws}/apps/web/")
+        assert (status, b"at most 1000000 bytes" in data) == (503, True)
+    finally:
+        provider.stop()
+
+
 async def test_a_call_whose_caller_has_gone_leaves_nothing(hub: Hyphad) -> None:  # HTTP-58
     async with RawClient.connect(hub.ws_url) as raw:
         schema = {"wait": {"type": "function", "function": {"name": "wait"}}}
@@ -536,7 +560,9 @@ def test_head_goes_where_get_goes(hub: Hyphad, ws: str) -> None:  # HTTP-32
     for path in (f"{ws}/services/t/hello", f"{ws}/services", "/health", "/metrics"):
         status, data, headers = hub.request(path, method="HEAD")
         assert (status, data, int(headers["content-length"]) > 0) == (200, b"", True)
-    assert hub.request(f"{ws}/services/t/count", method="HEAD")[:2] == (200, b"")
+    status, data, headers = hub.request(f"{ws}/services/t/count", method="HEAD")
+    assert (status, data) == (200, b"")
+    assert headers["content-type"] == "text/event-stream; charset=utf-8"
 
 
 def test_git_style_credentials(hub: Hyphad, ws: str, provider: Provider) -> None:  # HTTP-60
