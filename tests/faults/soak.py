@@ -115,7 +115,8 @@ async def _run(daemon: Hyphad, minutes: float) -> bool:
         ("left_stream", left_stream, 2.0), ("mcp", mcp, 0.5), ("churn", churn, 0.5),
         ("dropped", dropped, 5.0),
     ]  # fmt: skip
-    reporter = asyncio.ensure_future(_report(daemon, load))
+    memory: list[float] = []
+    reporter = asyncio.ensure_future(_report(daemon, load, memory))
     await asyncio.gather(*(load.repeat(*part) for part in parts))
     reporter.cancel()
     await consumer.disconnect()
@@ -126,14 +127,25 @@ async def _run(daemon: Hyphad, minutes: float) -> bool:
     same = ("connections", "services", "workspaces", "descriptors", "calls")
     leaks = {key: (before[key], after[key]) for key in same if after[key] > before[key]}
     grown = after["memory_mib"] - before["memory_mib"]
-    print(f"memory grew by {grown:.1f} MiB; left over: {leaks or 'nothing'}")
+    print(f"memory grew by {grown:.1f} MiB, late by {_slope(memory):.1f} MiB an hour")
+    print(f"left over: {leaks or 'nothing'}")
     return not leaks and not load.failed and grown < MAX_GROWTH_MIB
 
 
-async def _report(daemon: Hyphad, load: Load) -> None:
+async def _report(daemon: Hyphad, load: Load, memory: list[float]) -> None:
     while True:
         await asyncio.sleep(60)
-        print(time.strftime("%H:%M:%S"), await _state(daemon), load.done, flush=True)
+        state = await _state(daemon)
+        memory.append(state["memory_mib"])
+        print(time.strftime("%H:%M:%S"), state, load.done, flush=True)
+
+
+def _slope(memory: list[float]) -> float:
+    """MiB an hour, by least squares over the values of each minute but those of the first third."""
+    late = memory[len(memory) // 3 :]
+    if len(late) < 2:
+        return 0.0
+    return float(np.polyfit(range(len(late)), late, 1)[0]) * 60
 
 
 async def _fetch(
