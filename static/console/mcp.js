@@ -51,7 +51,7 @@ function heading(info) {
   return h(
     "div",
     { class: "head" },
-    service ? h("p", {}, h("a", { class: "back", href: pageOf(service.id) }, "Its page")) : null,
+    service ? h("p", {}, h("a", { class: "back", href: pageOf(service.id) }, "Page of the service")) : null,
     h("h1", {}, service ? service.name : "All services of this workspace"),
     service ? h("p", { class: "row soft" }, h("code", {}, service.id), tag(service.type)) : null,
     h(

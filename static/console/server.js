@@ -159,8 +159,8 @@ async function configurationPage() {
         rows.map((one) => [
           h("code", { class: "nowrap" }, one.key),
           said(one.value) ? h("code", {}, said(one.value)) : h("span", { class: "soft" }, "not set"),
-          one.source === "default" ? h("span", { class: "soft" }, "default") : tag(one.source, "open"),
-          h("span", { class: "small soft" }, one.help),
+          one.source === "default" ? h("span", { class: "soft default" }, "default") : tag(one.source, "open"),
+          h("span", { class: "small soft detail" }, one.help),
         ]),
         "Nothing fits this filter.",
       ),

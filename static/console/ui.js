@@ -237,7 +237,7 @@ const SIZE = /^[\d.,]+ (B|[KMGT]iB)$/;
 // How a cell stands: figures to the right, moments in one line.
 function kindOf(value) {
   if (typeof value === "number" || SIZE.test(value)) return "number";
-  return /^\d{4}-\d\d-\d\d/.test(value) ? "nowrap" : null;
+  return /^\d{4}-\d\d-\d\d|^\d+ (s|min|h|d)$/.test(value) ? "nowrap" : null;
 }
 
 // A table in a region that scrolls by itself; on a phone each row is a card. Rows are lists of text, numbers

@@ -7,6 +7,7 @@ const MAX_CHILDREN = 500;
 const MAX_ROWS = 1000;
 const MAX_TEXT = 200_000;
 const MAX_LINE = 400;
+const SMALL = 200;
 
 export function render(value) {
   const views = viewsOf(value);
@@ -58,9 +59,8 @@ function shown(value) {
 
 function textViews(text) {
   if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(text)) {
-    const image = () => h("img", { class: "result", src: text, alt: "Image that the function returned" });
     return [
-      ["Picture", image],
+      ["Picture", () => imageOf(text)],
       ["Text", () => pre(text, "Text that the function returned")],
     ];
   }
@@ -275,12 +275,19 @@ function bytesViews(bytes) {
         h(
           "figure",
           {},
-          h("img", { class: "result", src: url, alt: "Image that the function returned" }),
+          imageOf(url),
           h("figcaption", { class: "small soft" }, `${kind}, ${size(bytes.length)}`),
         ),
     ]);
   }
   return views;
+}
+
+// Small ones are shown large, each of their pixels a square.
+function imageOf(src) {
+  const image = h("img", { class: "result", src, alt: "Image that the function returned" });
+  image.addEventListener("load", () => image.classList.toggle("pixels", image.naturalWidth < SMALL));
+  return image;
 }
 
 function download(bytes) {

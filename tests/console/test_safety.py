@@ -24,11 +24,16 @@ PAGES = {
     "audit": "/server#/audit",
     "configuration": "/server#/configuration",
     "mcp": "/ws-user-root/mcp/microscope:camera",
+    "documentation": "/ws-user-root/services/microscope:camera/docs",
 }
 FIRST_VIEW = 100 << 10
 STILL = 0.02
 PHONE = {"width": 375, "height": 812}
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+HIDDEN = """
+[...document.querySelectorAll("table.cards td")]
+  .filter((cell) => cell.getBoundingClientRect().right > innerWidth).map((cell) => cell.innerText)
+"""
 AXE = "axe-core/axe.min.js"
 
 
@@ -79,6 +84,7 @@ def test_no_obstacles_and_no_page_wider_than_the_window(
             ]
             if page.evaluate(WIDER) > 0:
                 found.append(f"{name} scrolls sideways")
+            found += [f"{name} hides {text}" for text in page.evaluate(HIDDEN)]
     assert found == []
 
 
