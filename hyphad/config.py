@@ -94,9 +94,13 @@ class Settings:
     enable_agent_skills: bool
     enable_openapi: bool
     metrics_per_workspace: bool
+    backlog: int
     max_connections_per_user: int
+    max_connections_per_address: int
     max_clients_per_workspace: int
     max_services_per_client: int
+    max_subscriptions_per_client: int
+    max_calls_per_user: int
     max_workspaces_per_user: int
     ws_idle_timeout: float
     ws_msg_rate_limit: float

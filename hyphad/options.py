@@ -295,9 +295,25 @@ SECTIONS: list[tuple[str, list[Option]]] = [
     (
         "Limits",
         [
+            Option("backlog", _INT, 1024, "Most connections that wait to be accepted."),
             Option("max_connections_per_user", _INT, 200, "Most connections of one user."),
+            Option(
+                "max_connections_per_address",
+                _INT,
+                1000,
+                "Most connections, of any kind, from one address (an IPv6 /64 is one; from this "
+                "machine a hundred times as many); 0: no limit.",
+            ),
             Option("max_clients_per_workspace", _INT, 1000, "Most clients in one workspace."),
             Option("max_services_per_client", _INT, 1000, "Most services of one client."),
+            Option("max_subscriptions_per_client", _INT, 1000, "Most event types of one client."),
+            Option(
+                "max_calls_per_user",
+                _INT,
+                10_000,
+                "Calls of one user, or of visitors from one address, that the server runs at the "
+                "same time; 0: no limit.",
+            ),
             Option("max_workspaces_per_user", _INT, 100, "Most workspaces that one user owns."),
             Option(
                 "ws_idle_timeout", _NUM, 600, "Seconds of silence that end a connection; 0: never."

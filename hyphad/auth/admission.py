@@ -17,6 +17,7 @@ from hyphad.auth.tokens import EXPIRED
 from hyphad.core import address, policy
 from hyphad.core.errors import Denied, Fault, Invalid, Refused, Unauthenticated
 from hyphad.core.identity import Scope, User
+from hyphad.core.quota import Quota, address_factor, address_key
 from hyphad.core.records import Caller, Workspace
 from hyphad.store.directory import Directory
 from hyphad.wire.link import FlowLimits, Link, Transport
@@ -42,6 +43,7 @@ class Limits:
     """
 
     per_user: int = 200
+    per_address: int = 1000
     per_workspace: int = 1000
     reconnection_lifetime: float = 172_800.0
     anonymous: str = "full"
@@ -93,10 +95,24 @@ class Admission:
         self._kicked: dict[str, tuple[float, str]] = {}
         self._took_over: dict[str, float] = {}
         self._credentials: dict[Link, Credential] = {}
+        self.slow = 0
+        self.addresses = Quota(limits.per_address)
 
     @property
     def router(self) -> Router:
         return self._presence.router
+
+    def arrive(self, remote: str) -> str | None:
+        """Count a socket for its address, until `depart`; why it cannot stay, if so."""
+        key = address_key(remote)
+        self.addresses.take(key)
+        count, most = self.addresses.count(key), self.addresses.limit * address_factor(remote)
+        if 0 < most < count:
+            return f"Connection limit exceeded: address {key} has {most}/{most} connections"
+        return None
+
+    def depart(self, remote: str) -> None:
+        self.addresses.give(address_key(remote))
 
     async def admit(
         self, hello: Hello, transport: Transport, remote: str = "", origin: str = ""
@@ -117,10 +133,14 @@ class Admission:
         lapsed = self.authenticator.lapsed(credential)
         if lapsed is not None:
             raise Refused(AUTHENTICATE + lapsed, 1008)
-        link = Link(caller, transport, self._flow, resumed=resumed, remote=remote)
+        link = Link(caller, transport, self._flow, self._was_slow, resumed, remote)
         self._presence.join(link)
         self._credentials[link] = credential
         return link
+
+    def _was_slow(self, link: Link) -> None:
+        """A client was closed because it does not take what is sent to it (WIRE-27)."""
+        self.slow += 1
 
     def left(self, link: Link, code: int | None) -> None:
         """The link's socket has closed."""

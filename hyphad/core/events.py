@@ -47,8 +47,11 @@ class Subscriber(Protocol):
 class Events:
     """The event bus. `encode(type, data)` makes the frame that subscribers receive."""
 
-    def __init__(self, encode: Callable[[str, Any], bytes]) -> None:
+    def __init__(
+        self, encode: Callable[[str, Any], bytes], max_subscriptions: int = MAX_SUBSCRIPTIONS
+    ) -> None:
         self._encode = encode
+        self._most = max_subscriptions
         self._subscribers: dict[tuple[str, str], dict[Subscriber, None]] = {}
         self._listeners: list[Listener] = []
         self._public: dict[PublicListener, None] = {}
@@ -58,10 +61,10 @@ class Events:
         self._listeners.append(listener)
 
     def subscribe(self, workspace: str, types: Iterable[str], subscriber: Subscriber) -> None:
-        """Add; raises `Invalid` above 1000 types a connection. All of `types` or none."""
+        """Add all of `types`, or raise `Invalid` where they are too many for a connection."""
         wanted = subscriber.subscriptions | set(types)
-        if len(wanted) > MAX_SUBSCRIPTIONS:
-            raise Invalid(f"Too many subscriptions: at most {MAX_SUBSCRIPTIONS} a connection")
+        if len(wanted) > self._most:
+            raise Invalid(f"Too many subscriptions: at most {self._most} a connection")
         for kind in wanted - subscriber.subscriptions:
             self._subscribers.setdefault((workspace, kind), {})[subscriber] = None
         subscriber.subscriptions = wanted

@@ -9,6 +9,7 @@ from hyphad.auth.presence import Presence
 from hyphad.config import Settings
 from hyphad.core.events import Events
 from hyphad.core.names import readable_id
+from hyphad.core.quota import Calls
 from hyphad.core.registry import Registry
 from hyphad.store import transit
 from hyphad.store.database import Database
@@ -39,7 +40,7 @@ class Foundation:
         self.info = self._server_info(local_url)
         self.meta = Meta(database)
         self.registry = Registry()
-        self.events = Events(event_frame)
+        self.events = Events(event_frame, settings.max_subscriptions_per_client)
         self.directory = Directory(WorkspaceTable(database), self.events, settings.workspace_grace)
         self.directory.load()
         self.router = Router(
@@ -50,8 +51,10 @@ class Foundation:
             self.router, self.registry, self.directory, self.events, self._clients
         )
         chunks = ChunkStore(settings.max_unfinished_per_client, settings.max_unfinished_total)
-        self.manager = Peer(self.router, self.manager_id, self.base_url, chunks, manager=True)
-        self.deputy = Peer(self.router, self.server_id, self.base_url, chunks, manager=False)
+        self.calls = Calls(settings.max_calls_per_user)
+        shared = (self.base_url, chunks, self.calls)
+        self.manager = Peer(self.router, self.manager_id, *shared, manager=True)
+        self.deputy = Peer(self.router, self.server_id, *shared, manager=False)
         self.router.local[self.router.manager] = self.manager
         self.router.deputy = self.deputy
 

@@ -63,6 +63,7 @@ class Identity:
         )
         self.limits = Limits(
             settings.max_connections_per_user,
+            settings.max_connections_per_address,
             settings.max_clients_per_workspace,
             float(settings.reconnection_token_lifetime),
             settings.anonymous_access,

@@ -56,7 +56,7 @@ class Daemon:
         try:
             await self._build()
             await self._services.bring_in_operators_own()
-            self.sockets.listen(self._application)
+            self.sockets.listen(self._application, self._identity.admission.addresses)
         except BaseException:
             await self._close_store()
             raise

@@ -43,7 +43,7 @@ def parts_of(
         catalogue=services.catalogue,
         identities=_identities(base, identity),
         skills=services.skills,
-        gateway=Gateway(services.catalogue, base.manager, base.deputy, counts),
+        gateway=Gateway(services.catalogue, base.manager, base.deputy, counts, base.calls),
         counts=counts,
         signin=identity.signin,
         ready=ready,

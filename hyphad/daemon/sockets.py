@@ -14,12 +14,11 @@ from tornado.web import Application
 
 from hyphad import systemd
 from hyphad.config import Settings
+from hyphad.core.quota import Quota
 from hyphad.daemon.errors import StartFailed
 from hyphad.web.server import Server
 
 log = logging.getLogger(__name__)
-
-BACKLOG = 1024
 
 
 class Sockets:
@@ -70,13 +69,15 @@ class Sockets:
             ) from None
         self.tls = context
 
-    def listen(self, application: Application) -> None:
+    def listen(self, application: Application, addresses: Quota) -> None:
+        """`addresses` counts the connections of each."""
         for sock in self._bound:
-            sock.listen(BACKLOG)
+            sock.listen(self._settings.backlog)
         self._http = Server(
             application,
             ssl_options=self.tls,
             trusted_proxies=self._settings.trusted_proxies,
+            addresses=addresses,
         )
         self._http.add_sockets(self._bound)
 

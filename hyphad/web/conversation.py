@@ -37,6 +37,7 @@ class Conversation:
     __slots__ = (
         "_admission",
         "_admitting",
+        "_ended",
         "_hello_timer",
         "_origin",
         "_refreshing",
@@ -51,6 +52,7 @@ class Conversation:
         self._admission = admission
         self._remote = remote
         self._origin = origin
+        self._ended = False
         self._refreshing: asyncio.Task[None] | None = None
         self._admitting: asyncio.Task[None] | None = None
         self.transport = transport
@@ -59,6 +61,9 @@ class Conversation:
         self._hello_timer: asyncio.TimerHandle | None = loop.call_later(
             HELLO_SECONDS, self.refuse, "Authentication payload timeout", 1008
         )
+        crowded = admission.arrive(remote)
+        if crowded is not None:
+            self.refuse(crowded, 1008)
 
     def on_text(self, text: str) -> Wait:
         """A text frame; returns what to wait for before reading on, if anything."""
@@ -99,6 +104,9 @@ class Conversation:
     def on_end(self, code: int | None) -> None:
         """The socket has closed, with the code of the client if it sent one."""
         self._cancel_timer()
+        if not self._ended:
+            self._ended = True
+            self._admission.depart(self._remote)
         if self._admitting is not None:
             self._admitting.cancel()
         link, self.link = self.link, None

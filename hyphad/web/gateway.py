@@ -25,6 +25,7 @@ from hyphad.core.errors import (
     PeerGone,
     TimedOut,
 )
+from hyphad.core.quota import Calls
 from hyphad.core.records import Caller, Service
 from hyphad.services.catalogue import Catalogue
 from hyphad.web.counts import Counts
@@ -67,9 +68,12 @@ class Function:
 class Gateway:
     """Finds and calls services for whoever is not an RPC client itself."""
 
-    def __init__(self, catalogue: Catalogue, manager: Peer, deputy: Peer, counts: Counts) -> None:
+    def __init__(
+        self, catalogue: Catalogue, manager: Peer, deputy: Peer, counts: Counts, running: Calls
+    ) -> None:
         self._catalogue = catalogue
         self._counts = counts
+        self._running = running
         self._manager = manager
         self._deputy = deputy
         info = catalogue.manager_info()
@@ -150,7 +154,8 @@ class Gateway:
         started = time.perf_counter()
         outcome = "error"
         try:
-            result = await self._invoke(caller, service, function, args, kwargs, timeout)
+            with self._running.one(caller):
+                result = await self._invoke(caller, service, function, args, kwargs, timeout)
             outcome = "ok"
         except TimedOut:
             outcome = "timeout"

@@ -12,7 +12,6 @@ import base64
 import binascii
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from urllib.parse import unquote, urlsplit
 
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest
@@ -22,6 +21,7 @@ from hyphad.auth.tokens import strip_bearer
 from hyphad.core import address, policy
 from hyphad.core.errors import Denied, Unauthenticated
 from hyphad.core.identity import ANONYMOUS_HTTP, Permission, Scope, User
+from hyphad.core.quota import address_key
 from hyphad.core.records import Caller, Workspace
 from hyphad.store.directory import Directory
 from hyphad.web.failures import Refusal
@@ -267,13 +267,3 @@ def origin_of(request: HTTPServerRequest) -> str:
 def _is_own(origin: str, request: HTTPServerRequest) -> bool:
     """Same host and port. The scheme may differ behind a proxy that does not tell it."""
     return urlsplit(origin).netloc.lower() == request.host.lower()
-
-
-def address_key(remote: str) -> str:
-    """One key for what one customer usually has: an IPv4 address, an IPv6 /64."""
-    if ":" not in remote:
-        return remote
-    try:
-        return str(IPv6Address(remote).exploded[:19])
-    except ValueError:
-        return remote

@@ -17,14 +17,15 @@ from hyphad.auth.authenticate import Authenticator
 from hyphad.auth.tokens import EXPIRED
 from hyphad.config import Settings
 from hyphad.core.errors import Denied, Unauthenticated
+from hyphad.core.quota import address_factor, address_key, is_loopback
 from hyphad.web.failures import Failure, Refusal, failure_of
-from hyphad.web.identity import Identities, address_key
+from hyphad.web.identity import Identities
 
-LOOPBACK_FACTOR = 100.0
 IDLE_SECONDS = 300.0
 SWEEP_SECONDS = 60.0
 BAD_CREDENTIALS = 60.0
 TOO_MANY = "Rate limit exceeded. Please slow down."
+CROWDED = "Too many connections from your address are open. Close some of them, or use them again."
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -98,6 +99,9 @@ class Gate:
             )
         if request.path.startswith(self._health):
             return None
+        context = getattr(request.connection, "context", None)
+        if getattr(context, "crowded", False) and not _is_upgrade(request):
+            return Failure(429, CROWDED, headers={"Connection": "close", "Retry-After": "1"})
         if self._is_metered(request):
             return None
         remote = str(request.remote_ip)
@@ -112,7 +116,7 @@ class Gate:
 
         Who is blocked hears so in the first frame: a WebSocket is never refused with 403 (WIRE-6).
         """
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        if _is_upgrade(request):
             return True
         if request.path != self._rpc or request.method != "POST":
             return False
@@ -120,7 +124,7 @@ class Gate:
         return f"{workspace}/{client_id}" in self._links
 
     def _wait(self, request: HTTPServerRequest, remote: str) -> float:
-        factor = LOOPBACK_FACTOR if _is_loopback(remote) else 1.0
+        factor = address_factor(remote)
         if "Authorization" in request.headers:
             try:
                 identity = self._identities.of(request)
@@ -135,6 +139,10 @@ class Gate:
                 if identity.credential is not None:
                     return self._users.take(_user_key(identity.user.effective_id, request), factor)
         return self._addresses.take(address_key(remote), factor)
+
+
+def _is_upgrade(request: HTTPServerRequest) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _too_many(wait: float) -> Failure | None:
@@ -154,10 +162,6 @@ def _given(request: HTTPServerRequest, name: str) -> str:
     return given[:128].decode(errors="replace")
 
 
-def _is_loopback(remote: str) -> bool:
-    return remote.startswith("127.") or remote == "::1"
-
-
 def _host_name(request: HTTPServerRequest) -> str:
     return (urlsplit(f"//{request.host}").hostname or "").lower()
 
@@ -171,7 +175,7 @@ def _allowed_hosts(settings: Settings) -> "frozenset[str] | _LocalHosts | None":
     named = {host.lower() for host in settings.allowed_hosts}
     if settings.public_base_url:
         named.add((urlsplit(settings.public_base_url).hostname or "").lower())
-    if settings.host in _LOCAL_HOSTS or _is_loopback(settings.host):
+    if settings.host in _LOCAL_HOSTS or is_loopback(settings.host):
         return _LocalHosts(named)
     return frozenset(named) if settings.allowed_hosts else None
 

@@ -6,6 +6,7 @@ when somebody asks. Names of Hypha that dashboards look for are kept.
 
 import os
 import platform
+import resource
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from hyphad import __version__
 from hyphad.web.base import BaseHandler
 from hyphad.web.parts import Parts
 
+MAX_NAMED = 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -70,6 +72,8 @@ def _process(parts: Parts) -> Iterator[Family]:
     yield _one("process_start_time_seconds", "gauge", "Start, in unix seconds.", parts.started)
     files = sum(1 for _ in Path("/proc/self/fd").iterdir())
     yield _one("process_open_fds", "gauge", "Open files and sockets.", files)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    yield _one("process_max_fds", "gauge", "Most files and sockets that may be open.", most)
     uptime = time.time() - parts.started
     yield _one("hyphad_uptime_seconds", "gauge", "Seconds since the start.", uptime)
 
@@ -94,6 +98,15 @@ def _connections(parts: Parts) -> Iterator[Family]:
     yield _one("hyphad_queue_bytes", "gauge", "Bytes that wait for clients.", queued)
     longest = max((link.transport.queued for link in links), default=0)
     yield _one("hyphad_queue_bytes_max", "gauge", "The same, of the slowest client.", longest)
+    name = "hyphad_slow_consumer_bytes"
+    slow = sorted(
+        ((float(link.transport.queued), link.address) for link in links if link.drained),
+        reverse=True,
+    )
+    samples = [(name, {"client": client}, size) for size, client in slow[:MAX_NAMED]]
+    yield name, "gauge", "Bytes that wait for clients for whom senders are held up.", samples
+    name = "hyphad_slow_consumers_closed_total"
+    yield _one(name, "counter", "Clients closed because they were too slow.", parts.admission.slow)
     held = parts.router.away.held
     yield _one("hyphad_held_bytes", "gauge", "Bytes held for clients that are away.", held)
     yield _one("hyphad_services", "gauge", "Registered services.", len(parts.registry))

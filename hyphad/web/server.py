@@ -7,7 +7,8 @@ of the configured proxies (AUTH-107). How long headers may be is the business of
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable
+import socket
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -23,6 +24,8 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream
 
+from hyphad.core.quota import Quota, address_factor, address_key
+from hyphad.web.accept import Acceptor
 from hyphad.web.heads import MAX_BYTES, Heads
 
 log = logging.getLogger(__name__)
@@ -50,6 +53,7 @@ class _Progress:
     since: float
     request: HTTPConnection
     phase: str = "first"
+    address: str = ""
 
     @property
     def is_answered(self) -> bool:
@@ -61,8 +65,14 @@ class Server(HTTPServer):
     """Tornado's HTTP server with deadlines. Bodies have no bound here: handlers set theirs."""
 
     def initialize(  # type: ignore[override]
-        self, request_callback: Any, *, trusted_proxies: list[str], **kwargs: Any
+        self,
+        request_callback: Any,
+        *,
+        trusted_proxies: list[str],
+        addresses: Quota | None = None,
+        **kwargs: Any,
     ) -> None:
+        self._addresses = Quota(0) if addresses is None else addresses
         super().initialize(
             request_callback, max_body_size=UNLIMITED, max_header_size=MAX_BYTES, **kwargs
         )
@@ -76,6 +86,11 @@ class Server(HTTPServer):
         self._heads.bound(stream)
         super().handle_stream(stream, address)
 
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        for sock in sockets:
+            self._sockets[sock.fileno()] = sock
+            self._handlers[sock.fileno()] = Acceptor(sock, self._handle_connection)
+
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
@@ -84,6 +99,7 @@ class Server(HTTPServer):
         progress = self._progress.get(server_conn)
         if progress is None:
             progress = self._progress[server_conn] = _Progress(loop.time(), request_conn)
+            progress.address = self._count(request_conn)
             if self._timer is None:
                 self._timer = loop.call_later(LOOK_SECONDS, self._look)
         else:
@@ -93,8 +109,22 @@ class Server(HTTPServer):
         return _Watched(inner, progress, request_conn, self._proxies)
 
     def on_close(self, server_conn: object) -> None:
-        self._progress.pop(server_conn, None)
+        progress = self._progress.pop(server_conn, None)
+        if progress is not None and progress.address:
+            self._addresses.give(progress.address)
         super().on_close(server_conn)
+
+    def _count(self, connection: HTTPConnection) -> str:
+        """Count a connection for the address it comes from; the gate sees whether it is one too
+        many. Those of proxies are not counted: they stand for many."""
+        context: Any = connection.context  # type: ignore[attr-defined]
+        remote = str(context.remote_ip)
+        if _is_in(remote, self._proxies):
+            return ""
+        key = address_key(remote)
+        context.crowded = not self._addresses.has_room(key, address_factor(remote))
+        self._addresses.take(key)
+        return key
 
     def stop(self) -> None:
         if self._timer is not None:

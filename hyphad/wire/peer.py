@@ -25,6 +25,7 @@ from hyphad.core.errors import (
     describe,
 )
 from hyphad.core.names import random_key
+from hyphad.core.quota import Calls, payer
 from hyphad.core.records import Caller
 from hyphad.core.schema import signature_of
 from hyphad.wire import chunks, frame, values
@@ -39,7 +40,6 @@ log = logging.getLogger(__name__)
 DEFAULT_TIMEOUT = 30.0
 SLOW_DECODE = 8 << 20
 CHUNKS_IN_FLIGHT = 30
-MAX_RUNNING = 10_000
 MAX_BEATS = 1000  # a second and client
 ANSWER = b"\x81\xa4args\x91"
 TOO_MUCH = QuotaExceeded(
@@ -55,13 +55,20 @@ class Peer:
     """A peer inside the daemon. `workspace` is `*` for the manager, None for the deputy."""
 
     def __init__(
-        self, router: Router, client_id: str, base_url: str, store: ChunkStore, manager: bool
+        self,
+        router: Router,
+        client_id: str,
+        base_url: str,
+        store: ChunkStore,
+        running: Calls,
+        manager: bool,
     ) -> None:
         self.router = router
         self.client_id = client_id
         self.base_url = base_url
         self.calls = PendingCalls()
         self.exports = Exports()
+        self._quota = running
         self._manager = manager
         self._chunks = store
         self._services: dict[tuple[str, str], LocalService] = {}
@@ -153,8 +160,7 @@ class Peer:
             kwargs = args.pop() if payload.get("with_kwargs") and args else {}
             if not isinstance(kwargs, dict) or not all(isinstance(k, str) for k in kwargs):
                 raise BadCall("Keyword arguments must be a map with string keys")
-            if len(self._running.get(header["from"], ())) >= MAX_RUNNING:
-                raise QuotaExceeded("Too many calls of yours are running; wait for some of them.")
+            self._quota.check(caller)
             function = self._find(header, space, rest, caller)
             result = function(caller, args, kwargs)
         except Exception as error:
@@ -162,7 +168,7 @@ class Peer:
             return None
         if inspect.isawaitable(result):
             beat = _interval(payload) if self._wants_answer(header, payload) else None
-            return self._start(header, self._finish(header, result, beat, caller))
+            return self._start(header, self._finish(header, result, beat, caller), payer(caller))
         if self._wants_answer(header, payload):
             self._answer(header, result, None, caller)
         return None
@@ -201,21 +207,27 @@ class Peer:
     def _wants_answer(header: dict[str, Any], payload: Any) -> bool:
         return isinstance(header.get("session"), str) and "promise" in payload
 
-    def _start(self, header: dict[str, Any], work: Awaitable[None]) -> Wait:
+    def _start(
+        self, header: dict[str, Any], work: Awaitable[None], pays: str | None = None
+    ) -> Wait:
         """Resolves once the work has begun: a client that asks for much asks for one at a time.
 
-        Between them others have their turn.
+        Between them others have their turn. It counts as a call of `pays` until it has ended.
         """
+        if pays is not None:
+            self._quota.take(pays)
         task = asyncio.ensure_future(work)
         mine = self._running.setdefault(header["from"], set())
         mine.add(task)
-        task.add_done_callback(lambda done: self._ended(header["from"], done))
+        task.add_done_callback(lambda done: self._ended(header["from"], done, pays))
         loop = asyncio.get_running_loop()
         begun: asyncio.Future[None] = loop.create_future()
         loop.call_soon(_resolve, begun)
         return begun
 
-    def _ended(self, source: str, task: "asyncio.Future[None]") -> None:
+    def _ended(self, source: str, task: "asyncio.Future[None]", pays: str | None) -> None:
+        if pays is not None:
+            self._quota.give(pays)
         mine = self._running.get(source)
         if mine is not None:
             mine.discard(task)

@@ -97,6 +97,8 @@ async def test_a_queue_has_an_end(make_hyphad):  # WIRE-27
     for sender in senders:
         await sender.socket.send(data)
     await until(lambda: "slow_consumer client=ws-user-sue/deaf" in daemon.log)
+    metrics = await asyncio.to_thread(daemon.request, "/metrics")
+    assert b"hyphad_slow_consumers_closed_total 1\n" in metrics[1]
     for sender in senders:
         assert await sender.call(ECHO, 1) == 1
         await sender.close()
@@ -134,6 +136,10 @@ def _resident(daemon: Hyphad) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+def metrics(daemon: Hyphad) -> bytes:
+    return daemon.request("/metrics")[1]
+
+
 async def test_one_that_reads_slowly_gets_everything(make_hyphad):  # WIRE-27
     daemon = make_hyphad(*FLAGS).start()
     slow = await _deaf(daemon.ws_url, "slow", token=ticket("sue"))
@@ -146,7 +152,7 @@ async def test_one_that_reads_slowly_gets_everything(make_hyphad):  # WIRE-27
                 await sender.send({**header, "pad": b"x" * 100_000})
 
         sending = asyncio.ensure_future(send())
-        await asyncio.sleep(0.5)
+        await until(lambda: b'_slow_consumer_bytes{client="ws-user-sue/slow"}' in metrics(daemon))
         assert not sending.done()
         slow.socket.transport.resume_reading()
         slow.start()

@@ -226,18 +226,6 @@ async def test_calls_run_side_by_side(hub):  # WIRE-39, WS-28
         assert await raw.answer(slow) == {"n": 1}
 
 
-async def test_more_calls_than_may_run_at_once(hub):  # WIRE-27
-    """Ten thousand of one client wait; the next are refused, until some of them end."""
-    async with RawClient.connect(hub.ws_url) as raw, RawClient.connect(hub.ws_url) as other:
-        server = f"public/{raw.info['manager_id'].removeprefix('manager-')}"
-        for _ in range(10_000):
-            await raw.begin("services.queue.pop", "busy", 60, to=server)
-        text = await raw.rejection("services.queue.pop", "busy", 0, to=server)
-        assert text.startswith("RuntimeError: Too many calls of yours are running")
-        assert await other.call("services.queue.pop", "busy", 0, to=server) is None
-        await other.call(ECHO, 1)
-
-
 async def test_heartbeats_of_many_calls(hub):  # WIRE-60
     """A thousand a second are enough for one client, however often it wants them."""
     async with RawClient.connect(hub.ws_url) as raw:
