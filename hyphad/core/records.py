@@ -24,7 +24,7 @@ class Caller:
     names the tokens it descends from, `version` the state of the account it was issued in: both
     are handed on to tokens made here, so that revoking reaches them (AUTH-36, AUTH-108). `remote`
     is the network address it comes from, `origin` the one under which it reaches the server
-    (`http://host:port`), where known.
+    (`http://host:port`), where known; `request` is the id of the HTTP request, if it is one.
     """
 
     user: User
@@ -35,6 +35,7 @@ class Caller:
     version: int | None = None
     remote: str = ""
     origin: str = ""
+    request: str = ""
 
     @property
     def address(self) -> str:

@@ -20,6 +20,7 @@ from hyphad.web.cors import preflight, set_cors
 from hyphad.web.failures import Failure, Refusal, failure_of
 from hyphad.web.identity import COOKIE, Identity, origin_of
 from hyphad.web.parts import Parts
+from hyphad.web.request_id import HEADER, request_id_of
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class BaseHandler(RequestHandler):
     def set_default_headers(self) -> None:
         self.set_header("Server", "hyphad")
         self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header(HEADER, request_id_of(self.request))
         set_cors(self)
 
     @cached_property
@@ -61,7 +63,12 @@ class BaseHandler(RequestHandler):
         """On whose behalf a URL of that workspace is called (HTTP-51)."""
         request = self.request
         found = self.parts.identities.enter(self.identity, workspace)
-        return replace(found, remote=str(request.remote_ip), origin=origin_of(request))
+        return replace(
+            found,
+            remote=str(request.remote_ip),
+            origin=origin_of(request),
+            request=request_id_of(request),
+        )
 
     def compute_etag(self) -> str | None:
         """Answers are not cached unless a handler says so: a call has side effects (HTTP-59)."""
@@ -140,9 +147,10 @@ class BaseHandler(RequestHandler):
         """A traceback only for a fault of ours."""
         if not isinstance(value, HTTPError | Fault):
             log.error(
-                "request_failed method=%s path=%s",
+                "request_failed method=%s path=%s request=%s",
                 self.request.method,
                 self.request.path,
+                request_id_of(self.request),
                 exc_info=(typ, value, tb),
             )
 

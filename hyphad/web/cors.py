@@ -13,12 +13,12 @@ REQUEST_HEADERS = (
     "Access-Control-Request-Headers, Access-Control-Request-Method, Authorization, Cache-Control, "
     "Content-Encoding, Content-Language, Content-Type, If-None-Match, "
     "Inference-Header-Content-Length, Last-Event-ID, Mcp-Protocol-Version, Mcp-Session-Id, Origin, "
-    "Range, X-Requested-With"
+    "Range, X-Request-Id, X-Requested-With"
 )
 EXPOSED_HEADERS = (
     "Accept-Encoding, Accept-Ranges, Content-Disposition, Content-Length, Content-Range, "
     "Content-Type, ETag, Inference-Header-Content-Length, Mcp-Session-Id, Origin, Range, "
-    "Retry-After"
+    "Retry-After, X-Request-Id"
 )
 _ALLOWED = {name.strip().lower() for name in REQUEST_HEADERS.split(",")}
 

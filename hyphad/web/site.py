@@ -20,6 +20,7 @@ from hyphad.web.failures import Failure
 from hyphad.web.identity import give_token, tokens_in
 from hyphad.web.limits import Gate
 from hyphad.web.parts import Parts
+from hyphad.web.request_id import request_id_of
 
 access = logging.getLogger("hyphad.access")
 
@@ -111,12 +112,13 @@ class Site(Application):
         self._parts.counts.answered(kind, status, request.request_time())
         if self._parts.settings.access_log:
             access.info(
-                "request remote=%s method=%s uri=%s status=%d ms=%.1f",
+                "request remote=%s method=%s uri=%s status=%d ms=%.1f request=%s",
                 request.remote_ip,
                 request.method,
                 without_secrets(request),
                 status,
                 1000 * request.request_time(),
+                request_id_of(request),
             )
 
 

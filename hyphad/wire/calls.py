@@ -29,10 +29,14 @@ class PendingCalls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def open(self, target: str, timeout: float) -> Pending:
-        """A new call with a session of its own; `timeout` seconds without a sign of life end it."""
+    def open(self, target: str, timeout: float, request: str = "") -> Pending:
+        """A new call with a session of its own; `timeout` seconds without a sign of life end it.
+
+        The session begins with `request`, the id of the HTTP request that makes the call.
+        """
         loop = asyncio.get_running_loop()
-        call = Pending(random_key(), target, loop.create_future(), timeout)
+        session = f"{request}-{random_key()}" if request else random_key()
+        call = Pending(session, target, loop.create_future(), timeout)
         self._calls[call.session] = call
         call.timer = loop.call_later(timeout, self._expire, call)
         call.future.add_done_callback(lambda _: self._forget(call))

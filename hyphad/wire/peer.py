@@ -281,7 +281,11 @@ class Peer:
                 error = BadCall(f"The result cannot be sent: {caught}")
         if not isinstance(error, Fault):
             log.error(
-                "call_failed method=%s client=%s", header["method"], header["from"], exc_info=error
+                "call_failed method=%s client=%s session=%s",
+                header["method"],
+                header["from"],
+                header.get("session"),
+                exc_info=error,
             )
         if isinstance(header.get("session"), str):
             reason = values.error(describe(error))
@@ -365,7 +369,7 @@ class Peer:
         extra: dict[str, Any] = {"args": arguments, "promise": "*", "t": timeout / 2}
         if kwargs:
             extra["with_kwargs"] = True
-        call = self.calls.open(target, timeout)
+        call = self.calls.open(target, timeout, caller.request if caller is not None else "")
         fields = {
             "type": "method",
             "from": source or self._address_for(caller),
