@@ -60,6 +60,7 @@ class Settings:
     fast_websocket: bool
     tls_cert: str | None
     tls_key: str | None
+    http_redirect_port: int
     server_id: str | None
     log_level: str
     log_format: str
@@ -376,6 +377,9 @@ def _agree(values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
     for key, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
         if values[key] and not values[other]:
             raise ConfigError(f"{sources[key]}: {key} is set; https needs {other} as well")
+    if values["http_redirect_port"] and not values["tls_cert"]:
+        place = sources["http_redirect_port"]
+        raise ConfigError(f"{place}: http_redirect_port leads to https, which needs tls_cert")
     if values["root_token"] and values["root_token_file"]:
         raise ConfigError(
             f"{sources['root_token_file']}: root_token_file is set, but so is root_token "

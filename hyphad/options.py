@@ -118,6 +118,12 @@ SECTIONS: list[tuple[str, list[Option]]] = [
             Option("fast_websocket", _BOOL, True, "Parse WebSocket frames in C where possible."),
             Option("tls_cert", _STR, None, "Certificate file (PEM) for https."),
             Option("tls_key", _STR, None, "Key file (PEM) of the certificate."),
+            Option(
+                "http_redirect_port",
+                {"type": "integer", "minimum": 0, "maximum": 65535},
+                0,
+                "Port whose plain HTTP requests are sent on to https; 0: none.",
+            ),
         ],
     ),
     (

@@ -187,7 +187,11 @@ def test_every_option_can_be_set_by_flag_environment_and_file(key, toml, tmp_pat
         choices = option.schema.get("enum", [None])
         text = {"boolean": str(not option.default), "string": "x", "array": "x"}.get(kind, "2048")
         text = choices[-1] or text
-    extra = {"tls_cert": {"tls_key": "k"}, "tls_key": {"tls_cert": "c"}}.get(key, {})
+    extra = {
+        "tls_cert": {"tls_key": "k"},
+        "tls_key": {"tls_cert": "c"},
+        "http_redirect_port": {"tls_cert": "c", "tls_key": "k"},
+    }.get(key, {})
     literal = text.lower() if kind in ("boolean", "integer", "number") else f'"{text}"'
     if key == "mcp_servers":
         literal = '{name = "tools", url = "http://lab.example/mcp"}'
@@ -417,6 +421,7 @@ def test_https_needs_certificate_and_key():
         "flag --tls-cert: tls_cert is set; https needs tls_key as well"
     )
     assert refused(environ={"HYPHAD_TLS_KEY": "k.pem"}).endswith("https needs tls_cert as well")
+    assert refused({"http_redirect_port": "80"}).endswith("which needs tls_cert")
 
 
 def test_the_nearest_name_is_offered_and_no_far_one():

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 
-from running import Hyphad
+from running import Hyphad, free_port
 
 
 def _hyphad(*words: str) -> subprocess.CompletedProcess[str]:
@@ -61,8 +61,14 @@ def test_a_certificate_of_its_own_is_trusted_and_renewed_without_a_restart(make_
     assert made.returncode == 0, made.stderr
     assert str(folder / "ca.pem") in made.stdout
     pair = ("--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem"))
-    process = daemon.spawn(*pair)
+    plain = free_port()
+    process = daemon.spawn(*pair, "--http-redirect-port", str(plain))
     daemon.wait_for_log("hyphad listening on https://")
+    status, _, headers = daemon.request(f"http://localhost:{plain}/a/services/b?c=%20d", b"body")
+    assert (status, headers["location"]) == (
+        307,
+        f"https://localhost:{daemon.port}/a/services/b?c=%20d",
+    )
     first = _fingerprint(daemon.port, str(folder / "ca.pem"))
     assert _hyphad("cert", "--data-dir", str(daemon.data)).returncode == 0
     os.kill(process.pid, signal.SIGHUP)

@@ -16,6 +16,7 @@ from hyphad import systemd
 from hyphad.config import Settings
 from hyphad.core.quota import Quota
 from hyphad.daemon.errors import StartFailed
+from hyphad.web.redirect import redirecting
 from hyphad.web.server import Server
 
 log = logging.getLogger(__name__)
@@ -27,31 +28,36 @@ class Sockets:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._bound: list[socket.socket] = []
+        self._plain: list[socket.socket] = []
         self._http: HTTPServer | None = None
         self._local: HTTPServer | None = None
+        self._redirect: HTTPServer | None = None
         self.port = settings.port
         self.tls: ssl.SSLContext | None = None
 
     def bind(self) -> None:
         """Take the address now, so that a conflict shows at once."""
         given = systemd.listen_fds()
-        self._bound = given or self._addresses()
+        self._bound = given or self._addresses(self._settings.port)
         self.port = self._bound[0].getsockname()[1]
+        if self._settings.http_redirect_port:
+            self._plain = self._addresses(self._settings.http_redirect_port)
 
-    def _addresses(self) -> list[socket.socket]:
+    def _addresses(self, port: int) -> list[socket.socket]:
         settings = self._settings
         try:
             found = socket.getaddrinfo(
                 settings.host or None,
-                settings.port,
+                port,
                 type=socket.SOCK_STREAM,
                 flags=socket.AI_PASSIVE,
             )
             return [_bound(family, address) for family, _, _, _, address in dict.fromkeys(found)]
         except OSError as error:
             raise StartFailed(
-                f"Cannot listen on {settings.host} port {settings.port}: "
-                f"{error.strerror or error}. Stop what uses it, or choose another with --port."
+                f"Cannot listen on {settings.host} port {port}: {error.strerror or error}. "
+                f"Stop what uses it, or choose another with "
+                f"{'--port' if port == settings.port else '--http-redirect-port'}."
             ) from None
 
     def load_certificate(self) -> None:
@@ -80,6 +86,19 @@ class Sockets:
             addresses=addresses,
         )
         self._http.add_sockets(self._bound)
+        if self._plain:
+            self._send_on(addresses)
+
+    def _send_on(self, addresses: Quota) -> None:
+        """Answer plain HTTP with where https is; who sends bodies or dawdles is cut off."""
+        for sock in self._plain:
+            sock.listen(self._settings.backlog)
+        self._redirect = Server(
+            redirecting(self.port, self._settings.public_base_url),
+            trusted_proxies=[],
+            addresses=addresses,
+        )
+        self._redirect.add_sockets(self._plain)
 
     def listen_locally(self, file: Path, application: Application) -> None:
         """A socket for `hyphad status`; a daemon without it is a daemon all the same."""
@@ -91,16 +110,16 @@ class Sockets:
 
     def stop(self) -> None:
         """No new connections."""
-        for server in (self._http, self._local):
+        for server in (self._http, self._redirect, self._local):
             if server is not None:
                 server.stop()
 
     async def close(self) -> None:
         """End the connections that are left."""
-        if self._http is not None:
+        for server in filter(None, (self._http, self._redirect)):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self._http.close_all_connections()
+                    await server.close_all_connections()
 
 
 def _bound(family: int, address: Any) -> socket.socket:

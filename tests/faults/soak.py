@@ -124,7 +124,7 @@ async def _run(daemon: Hyphad, minutes: float) -> bool:
     await asyncio.sleep(SETTLE_SECONDS)
     after = await _state(daemon)
     print("before", before, "\nafter ", after, "\ndone  ", load.done, "\nfailed", load.failed)
-    same = ("connections", "services", "workspaces", "descriptors", "calls")
+    same = ("connections", "services", "workspaces", "descriptors", "calls", "tasks")
     leaks = {key: (before[key], after[key]) for key in same if after[key] > before[key]}
     grown = after["memory_mib"] - before["memory_mib"]
     print(f"memory grew by {grown:.1f} MiB, late by {_slope(memory):.1f} MiB an hour")
