@@ -13,6 +13,7 @@ const TYPES = {
   uint16: [Uint16Array, 2],
   int32: [Int32Array, 4],
   uint32: [Uint32Array, 4],
+  float16: [Uint16Array, 2],
   float32: [Float32Array, 4],
   float64: [Float64Array, 8],
   int64: [BigInt64Array, 8],
@@ -28,8 +29,17 @@ export function asArray(value) {
   if (!Kind || !(bytes instanceof Uint8Array) || !Array.isArray(shape)) return null;
   const length = shape.reduce((product, side) => product * side, 1);
   if (length * width !== bytes.length) return null;
-  const copy = bytes.slice();
-  return { type: value._rdtype, shape, values: new Kind(copy.buffer, 0, length) };
+  const values = new Kind(bytes.slice().buffer, 0, length);
+  return { type: value._rdtype, shape, values: value._rdtype === "float16" ? halves(values) : values };
+}
+
+// Floats of two bytes, which few browsers read by themselves: sign, five bits of exponent, ten of fraction.
+function halves(words) {
+  return Float32Array.from(words, (word) => {
+    const [sign, exponent, fraction] = [word & 0x8000 ? -1 : 1, (word >> 10) & 31, word & 1023];
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : fraction * 2 ** -24);
+  });
 }
 
 // {width, height, depth, values} of an array or of nested lists that can be seen as a picture.

@@ -5,12 +5,13 @@ import { size } from "./format.js";
 import { announce, confirmed, failure, field, fill, form, h, panel, table } from "./ui.js";
 
 export async function settings(place) {
-  const [environment, use] = await Promise.all([environmentPanel(place), usePanel(place)]);
+  const mayWrite = place.level === "a" || place.level === "rw";
+  const [environment, use] = await Promise.all([mayWrite && environmentPanel(place), usePanel(place)]);
   return {
     element: h(
       "div",
-      { class: "columns even" },
-      h("div", {}, environment),
+      { class: mayWrite ? "columns even" : "" },
+      mayWrite ? h("div", {}, environment) : null,
       h("div", {}, use, place.level === "a" ? endPanel(place) : null),
     ),
     leave() {},

@@ -53,7 +53,7 @@ function shown(value) {
   if (value === null) return "null";
   if (value instanceof Date) return value.toISOString();
   if (value instanceof Uint8Array) return `${size(value.length)} of bytes`;
-  if (typeof value === "bigint") return value.toString();
+  if (typeof value === "bigint" || typeof value === "number") return String(value);
   return JSON.stringify(value);
 }
 

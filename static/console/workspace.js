@@ -132,7 +132,6 @@ function cannotShow(title, error, user, back) {
 function head(place, page) {
   const link = (to, name, target) =>
     h("a", { href: to, "aria-current": page === target ? "page" : null }, name);
-  const mayManage = place.level === "a" || place.level === "rw";
   const title = place.id === homeOf(place.user) ? "My workspace" : place.record.name || place.id;
   return h(
     "div",
@@ -156,7 +155,7 @@ function head(place, page) {
           { class: "tabs", "aria-label": "Workspace" },
           link("#/", "Overview", overview),
           link("#/access", "People and tokens", access),
-          mayManage ? link("#/settings", "Settings", settings) : null,
+          link("#/settings", "Settings", settings),
         )
       : null,
   );

@@ -252,6 +252,15 @@ def test_storage_and_limits(page: Any, lab: Provider) -> None:
     assert told["Waiting tasks"][0] == "0"
 
 
+def test_readers_see_the_limits_and_no_variables(browser: Any, hub: Hyphad, lab: Provider) -> None:
+    reader = ticket("bob", "ws:ws-user-alice#r wid:ws-user-alice")
+    with visit(browser, hub, reader) as page:
+        page.goto(HOME)
+        page.get_by_role("link", name="Settings").click()
+        panel(page, "Storage and limits").wait_for()
+        assert page.locator("main section").count() == 1
+
+
 def test_environment_variables_are_set_shown_and_removed(page: Any, lab: Provider) -> None:
     page.goto(HOME + "#/settings")
     page.get_by_label("Name").fill("CAMERA_KEY")

@@ -131,6 +131,15 @@ def test_arrays_are_pictures(page: Any) -> None:
     result.get_by_text("uint16 array, 48 \u00d7 64").wait_for()
 
 
+def test_floats_of_two_bytes(page: Any) -> None:
+    result = call(page, "half")
+    result.get_by_role("tab", name="Numbers").click()
+    numbers = result.get_by_role("region", name="Numbers of the array").inner_text().split()
+    assert [float(number) for number in numbers[:3]] == [0.5, -2, 65504]
+    assert float(numbers[3]) == pytest.approx(6e-8, rel=0.01)
+    assert numbers[4] == "Infinity"
+
+
 def test_bytes_that_are_a_picture_are_shown(page: Any) -> None:
     result = call(page, "png")
     size = result.locator("img").evaluate(

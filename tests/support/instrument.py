@@ -101,7 +101,8 @@ class Instrument:
         }
         return {
             "every": every, "fail": fail, "count": count, "size": size, "picture": picture,
-            "png": png, "table": table, "tree": tree, "nothing": nothing, "spectrum": spectrum,
+            "png": png, "half": half, "table": table, "tree": tree, "nothing": nothing,
+            "spectrum": spectrum,
         }  # fmt: skip
 
 
@@ -115,6 +116,12 @@ def go(x: float, y: float) -> str:
 def picture() -> Any:
     """One picture."""
     return np.arange(64 * 48, dtype="uint16").reshape(48, 64)
+
+
+@schema_function
+def half() -> Any:
+    """Numbers of two bytes each."""
+    return np.array([0.5, -2, 65504, 6e-8, np.inf], dtype="float16")
 
 
 @schema_function
