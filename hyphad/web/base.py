@@ -186,12 +186,14 @@ class DrainingHandler(BaseHandler):
 
 
 class NotFoundHandler(BaseHandler):
-    """Whatever no route knows."""
+    """Whatever no route knows; below a workspace the rest of the path is told (HTTP-88)."""
 
     def prepare(self) -> None:
         if self.request.method != "OPTIONS":
-            path = unquote(self.request.path).lstrip("/")
-            raise Refusal(404, f"File not found: {path[:200]}")
+            path = unquote(self.request.path).removeprefix(self.parts.settings.base_path)
+            first, _, rest = path.lstrip("/").partition("/")
+            named = rest if rest and "-" in first else path.lstrip("/")
+            raise Refusal(404, f"File not found: {named[:200]}")
 
 
 def to_json(value: Any) -> str:

@@ -17,12 +17,16 @@ from hyphad.core.errors import Fault
 from hyphad.core.events import SYSTEM_EVENTS
 from hyphad.core.identity import Permission
 from hyphad.web.base import BaseHandler
+from hyphad.web.failures import Refusal
 from hyphad.web.pages import PageHandler
 from hyphad.wire import frame
 
 KEEP_ALIVE_SECONDS = 15.0
 MAX_WAITING = 1000
 MAX_TOLD = 100
+
+# Pages of Hypha whose names look like those of workspaces (HTTP-88).
+NO_WORKSPACES = frozenset(("api-docs", "api-redoc", "agent-skills", "hypha-core-app"))
 
 
 class Landing(PageHandler):
@@ -35,9 +39,11 @@ class Landing(PageHandler):
 class WorkspacePage(PageHandler):
     """`/{workspace}/`: a program that asks for everything itself; it needs no permission."""
 
-    def get(self, workspace: str, slash: str) -> None:
-        if not slash:
-            self.redirect(f"{self.request.path}/", status=307)
+    def get(self, workspace: str, file: str) -> None:
+        if workspace in NO_WORKSPACES:
+            raise Refusal(404, f"File not found: {workspace}{file}")
+        if file != "/":
+            self.redirect(f"{self.request.path.removesuffix(file)}/", status=307)
             return
         self.page("workspace.html", version=__version__)
 
@@ -165,5 +171,5 @@ def console_routes() -> list[tuple[str, Any]]:
         (r"/events", EventStream),
         (r"/server", ServerPage),
         (named + r"/events", EventStream),
-        (named + r"(/?)", WorkspacePage),
+        (named + r"(|/|/index\.html)", WorkspacePage),
     ]

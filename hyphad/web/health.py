@@ -1,8 +1,8 @@
 """Health for load balancers, systemd and people (HTTP-82 to HTTP-84)."""
 
 import asyncio
-import gc
 import os
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ class Liveness(BaseHandler):
             "event_bus_failures": 0,
             "circuit_breaker": "closed",
             "pubsub": "healthy",
-            "last_successful_connection": datetime.now(UTC).replace(tzinfo=None).isoformat(),
+            "last_successful_connection": _now(),
         }
         self.reply({"status": "OK", "detail": detail})
 
@@ -51,7 +51,7 @@ class Health(BaseHandler):
         rss, vms = memory()
         total = os.sysconf("SC_PHYS_PAGES") * _PAGE
         percent = round(100 * rss / total, 2)
-        ready = self.parts.ready()
+        ready, uptime = self.parts.ready(), time.time() - self.parts.started
         self.reply(
             {
                 "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -78,14 +78,33 @@ class Health(BaseHandler):
                     "circuit_breaker_open": False,
                     "consecutive_failures": 0,
                     "max_failures": 5,
+                    "last_successful_connection": _now(),
                 },
-                "system": {"load_average": _load(), "memory_percent": percent},
+                "system": {
+                    "cpu_percent": round(100 * sum(os.times()[:2]) / max(uptime, 0.1), 1),
+                    "memory_percent": percent,
+                    "disk_usage": _disk_usage(self.parts.settings.data_dir),
+                    "load_average": _load(),
+                },
                 "tasks": {"active": len(asyncio.all_tasks())},
-                "leak_monitor": {"leaked_handlers": 0, "gc_objects": sum(gc.get_count())},
-                "uptime_seconds": round(time.time() - self.parts.started, 1),
+                "leak_monitor": {"leaked_handlers": 0, "orphaned_event_bus_clients": 0},
+                "uptime_seconds": round(uptime, 1),
             },
             200 if ready else 503,
         )
+
+
+def _now() -> str:
+    return datetime.now(UTC).replace(tzinfo=None).isoformat()
+
+
+def _disk_usage(folder: Path) -> float | None:
+    """How full the disk is that carries the data, in percent."""
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None
+    return round(100 * usage.used / max(usage.total, 1), 1)
 
 
 def _load() -> list[float]:

@@ -179,6 +179,8 @@ class _Watched(HTTPMessageDelegate):
         if self._proxies:
             self._see_through_proxy(headers)
         self._moved("body")
+        if isinstance(start_line, RequestStartLine) and start_line.path[:1] not in "/*":
+            start_line = start_line._replace(path=_without_origin(start_line.path))
         try:
             return self._inner.headers_received(start_line, headers)
         except HTTPInputError as error:
@@ -238,6 +240,14 @@ class _Watched(HTTPMessageDelegate):
         scheme = headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
         if scheme in ("http", "https"):
             context.protocol = scheme
+
+
+def _without_origin(uri: str) -> str:
+    """The path of `http://host/path`, as proxies may send it (RFC 9112, 3.2.2)."""
+    scheme, mark, rest = uri.partition("://")
+    if not mark or scheme.lower() not in ("http", "https"):
+        return uri
+    return "/" + rest.partition("/")[2]
 
 
 def _is_in(address: str, networks: list[Network]) -> bool:

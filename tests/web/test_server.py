@@ -115,14 +115,17 @@ async def test_a_body_without_progress_is_cut_off(quick: None) -> None:  # D-19
         assert (await line.answer())[0] == 408
 
 
-async def test_a_slow_body_with_progress_is_taken(quick: None) -> None:  # D-19
+async def test_a_slow_body_with_progress_is_taken(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:  # D-19
+    monkeypatch.setattr(server, "BODY_SECONDS", 1.0)
     async with Line() as line:
-        line.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
-        for _ in range(10):
+        line.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+        for _ in range(4):
             line.send(b"x")
             now = asyncio.get_running_loop().time()
-            await until(lambda now=now: asyncio.get_running_loop().time() > now + 0.05)
-        assert await line.answer() == (200, b"10")
+            await until(lambda now=now: asyncio.get_running_loop().time() > now + 0.3)
+        assert await line.answer() == (200, b"4")
 
 
 async def test_a_slow_body_does_not_break_into_an_answer(quick: None) -> None:  # D-19
@@ -181,6 +184,14 @@ async def test_requests_in_one_packet_are_answered_in_turn(end: bytes) -> None: 
         answers = [await line.answer() for _ in range(3)]
         assert [status for status, _ in answers] == [200, 200, 200]
         assert answers[1][1] == b"4"
+
+
+async def test_a_whole_url_may_be_asked_for() -> None:
+    async with Line() as line:
+        line.send(b"GET http://x:80/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await line.answer())[0] == 200
+        line.send(b"GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await line.answer())[0] == 404
 
 
 async def test_too_many_query_fields_are_told() -> None:
