@@ -4,15 +4,20 @@ What happens in HTTP is counted as it happens (`counts`); everything else is rea
 when somebody asks. Names of Hypha that dashboards look for are kept.
 """
 
+import asyncio
+import contextlib
 import os
 import platform
 import resource
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hyphad import __version__
+from hyphad.store import archive
+from hyphad.store.datadir import DataDir
 from hyphad.web.base import BaseHandler
 from hyphad.web.parts import Parts
 
@@ -39,7 +44,9 @@ def render(parts: Parts) -> str:
     for name, kind, text, samples in _families(parts):
         lines.append(f"# HELP {name} {text}")
         lines.append(f"# TYPE {name} {kind}")
-        lines += [f"{sample}{_labels(labels)} {value:g}" for sample, labels, value in samples]
+        lines += [
+            f"{sample}{_labels(labels)} {_number(value)}" for sample, labels, value in samples
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -48,6 +55,7 @@ Family = tuple[str, str, str, Iterable[Sample]]
 
 def _families(parts: Parts) -> Iterator[Family]:
     yield from _process(parts)
+    yield from _data(parts.settings.data_dir)
     yield from _connections(parts)
     yield from _traffic(parts)
     if parts.settings.metrics_per_workspace:
@@ -76,6 +84,29 @@ def _process(parts: Parts) -> Iterator[Family]:
     yield _one("process_max_fds", "gauge", "Most files and sockets that may be open.", most)
     uptime = time.time() - parts.started
     yield _one("hyphad_uptime_seconds", "gauge", "Seconds since the start.", uptime)
+    tasks = len(asyncio.all_tasks())
+    yield _one("hyphad_tasks", "gauge", "Tasks of the event loop.", tasks)
+
+
+def _data(folder: Path) -> Iterator[Family]:
+    """What an operator must know before the disk is full, or a backup is needed."""
+    file = DataDir(folder).database_file
+    size = sum(_size(Path(f"{file}{end}")) for end in ("", "-wal"))
+    yield _one("hyphad_database_bytes", "gauge", "The database with its log.", size)
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(folder).free
+        yield _one("hyphad_disk_free_bytes", "gauge", "Free at the data directory.", free)
+    made = [path.stat().st_mtime for path in archive.backups(folder / "backups")]
+    yield _one("hyphad_backups", "gauge", "Backups in the data directory.", len(made))
+    name = "hyphad_last_backup_timestamp_seconds"
+    yield _one(name, "gauge", "The newest of them, in unix seconds; 0: none.", max(made, default=0))
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _connections(parts: Parts) -> Iterator[Family]:
@@ -164,6 +195,11 @@ def _workspaces(parts: Parts) -> Iterator[Family]:
     ):
         samples = [(name, {"workspace": key}, float(n)) for key, n in sorted(values.items())]
         yield name, "gauge", text, samples
+
+
+def _number(value: float) -> str:
+    """All its digits: a rate of counters that were rounded is nought, and then a peak."""
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _labels(labels: dict[str, Any]) -> str:

@@ -1,7 +1,10 @@
 """Numbers for Prometheus: well-formed, and counting what happens."""
 
+import json
 import re
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +14,10 @@ from providers import Provider
 from running import Hyphad
 
 from hyphad.web.counts import BOUNDS, Counts, Histogram
-from hyphad.web.metrics import _labels
+from hyphad.web.metrics import _labels, _number
 
-LINE = re.compile(r'([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\]|\\.)*",?)*\})? (-?[0-9.e+]+|\+Inf)')
+LINE = re.compile(r'([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\]|\\.)*",?)*\})? (-?[0-9.e+-]+|\+Inf)')
+CONF = Path(__file__).parents[2] / "conf"
 KEPT = """
 rpc_call_total client_requests_total client_load_current redis_rpc_connections_created_total
 redis_rpc_connections_closed_total redis_rpc_active_connections event_bus_total
@@ -91,6 +95,75 @@ def test_streams_have_no_latency() -> None:
     counts.answered("call", 503, 0.5)
     assert list(counts.seconds) == ["call"]
     assert counts.requests == {("stream", "2xx"): 1, ("call", "5xx"): 1}
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, 12_345_678.0, 1_795_000_123.25, 0.000012, 2.0**53])
+def test_numbers_keep_all_their_digits(value: float) -> None:
+    assert float(_number(value)) == value
+
+
+def test_what_is_in_the_data_directory_is_told(make_hyphad: Callable[..., Hyphad]) -> None:
+    daemon = make_hyphad().start()
+    found = samples(daemon)
+    assert found["hyphad_database_bytes"] > 4096
+    assert found["hyphad_disk_free_bytes"] > 0
+    assert found["hyphad_backups"] == found["hyphad_last_backup_timestamp_seconds"] == 0
+    assert found["hyphad_tasks"] >= 1
+    assert abs(found["process_start_time_seconds"] - time.time()) < 600
+    backup = daemon.data / "backups" / "hyphad-20260101T000000.tar"
+    backup.parent.mkdir(mode=0o700, exist_ok=True)
+    backup.touch()
+    found = samples(daemon)
+    assert found["hyphad_backups"] == 1
+    assert abs(found["hyphad_last_backup_timestamp_seconds"] - backup.stat().st_mtime) < 0.001
+
+
+def expressions(dashboard: dict[str, Any]) -> list[str]:
+    """All queries: of panels, and of variables."""
+    found = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    variables = [item.get("query") for item in dashboard["templating"]["list"]]
+    return found + [text for text in variables if isinstance(text, str) and "(" in text]
+
+
+def test_every_query_of_the_dashboard_finds_what_it_names(hub: Hyphad, ws: str) -> None:
+    dashboard = json.loads((CONF / "grafana-dashboard.json").read_text())
+    hub.get(f"{ws}/services/t/hello")
+    lines = hub.request("/metrics")[1].decode().splitlines()
+    kinds = dict(line.split()[2:4] for line in lines if line.startswith("# TYPE"))
+    labels: dict[str, set[str]] = {}
+    for name in samples(hub):
+        labels.setdefault(name.partition("{")[0], set()).update(re.findall(r'([a-z_]+)="', name))
+    queries = expressions(dashboard)
+    assert len(queries) > 15
+    for query in queries:
+        names = re.findall(r"\b(?:hyphad|process|websocket)_[a-z_]+", query)
+        assert names, query
+        for name in names:
+            family = re.sub(r"_(bucket|sum|count)$", "", name)
+            assert name in kinds or kinds.get(family) == "histogram", query
+            if "rate(" in query:
+                assert kinds.get(name, "counter") == "counter", query
+        used = {name for group in re.findall(r"by \(([^)]*)\)", query) for name in group.split(",")}
+        known = set().union(*(labels.get(name, set()) for name in names))
+        if all(name in labels for name in names):  # one without samples shows no labels
+            assert {name.strip() for name in used} <= known | {"instance"}, query
+
+
+def test_the_panels_of_the_dashboard_lie_side_by_side() -> None:
+    dashboard = json.loads((CONF / "grafana-dashboard.json").read_text())
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\\b", "a\nb"])
