@@ -9,7 +9,6 @@ import hashlib
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -68,6 +67,8 @@ def _check(package: Path) -> None:
 
 def _unpack(package: Path, folder: Path) -> list[str]:
     """Write the client's files; returns their names."""
+    import tarfile  # here, because the daemon loads this module for the names of the files
+
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     names = []
     with tarfile.open(package) as archive:

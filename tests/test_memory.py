@@ -38,9 +38,21 @@ print(before - resident())
 """
 
 
+def test_the_daemon_loads_nothing_that_most_runs_do_not_use():
+    command = [sys.executable, "-c", UNUSED]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "\n"
+
+
 def run(script: str, *arguments: str) -> int:
     command = [sys.executable, "-c", script, *arguments]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+UNUSED = """
+import sys
+import hyphad.daemon
+print(*sorted({"jsonschema", "numpy", "sqlite_utils", "tarfile", "zipfile"} & set(sys.modules)))
+"""
 
 
 @glibc

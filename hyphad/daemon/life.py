@@ -5,7 +5,7 @@ import contextlib
 import gc
 import logging
 
-from hyphad import logs
+from hyphad import logs, memory
 from hyphad.config import Settings
 from hyphad.daemon.errors import StartFailed
 from hyphad.daemon.foundation import Foundation
@@ -67,6 +67,7 @@ class Daemon:
         self._warn()
         gc.collect()
         gc.freeze()
+        memory.give_back()
         self.ready = True
 
     async def _build(self) -> None:

@@ -6,19 +6,21 @@ restore(Path("hyphad-backup.tar"), Path("/var/lib/hyphad"))    # only while it d
 
 import shutil
 import sqlite3
-import tarfile
 import tempfile
 import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from hyphad.store import migrations
 from hyphad.store.backup import copy_database
 from hyphad.store.datadir import DATABASE_NAME
 from hyphad.store.errors import StoreError
 from hyphad.store.files import make_private, sync
+
+if TYPE_CHECKING:
+    from tarfile import TarInfo
 
 KEYS = "keys/jwt-keys.json"
 MEMBERS = (DATABASE_NAME, KEYS)
@@ -27,6 +29,8 @@ PREFIX, SUFFIX = "hyphad-", ".tar"
 
 def create(data: Path, target: Path) -> None:
     """Write a backup of `data` to `target`, 0600, complete or not at all. Raises `StoreError`."""
+    import tarfile  # here, because the daemon loads this module to see which backups there are
+
     database = data / DATABASE_NAME
     if not database.exists():
         raise StoreError(f"{data} holds no database. Name the data directory with --data-dir.")
@@ -100,7 +104,7 @@ def seconds_until_due(folder: Path, interval: float) -> float:
     return max(0.0, found[-1].stat().st_mtime + interval - time.time())
 
 
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _anonymous(member: "TarInfo") -> "TarInfo":
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mode = 0o600
@@ -109,6 +113,8 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def _unpack(source: Path, folder: Path) -> None:
     """The two known members by name; whatever else an archive holds is not looked at."""
+    import tarfile
+
     try:
         with tarfile.open(source) as archive:
             for member in MEMBERS:

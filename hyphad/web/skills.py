@@ -5,7 +5,6 @@ The texts come from `services.skills`; here is who may read which (MCP-90), and 
 
 import asyncio
 import io
-import zipfile
 from typing import Any
 
 from hyphad.core.errors import Denied
@@ -104,6 +103,8 @@ class SkillsHandler(AgentHandler):
 
 
 def _zipped(texts: dict[str, str]) -> bytes:
+    import zipfile  # here, because most daemons never make one
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in texts.items():
