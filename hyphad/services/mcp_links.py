@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -71,17 +72,21 @@ class ProgramLink:
 
     def send(self, message: Message) -> None:
         assert self._process is not None and self._process.stdin is not None
+        if self._process.stdin.transport.get_write_buffer_size() > MAX_LINE:
+            self.lost("the program does not read what it is sent")
+            return
         with contextlib.suppress(ConnectionError, RuntimeError):
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def _listen(self) -> None:
         assert self._process is not None and self._process.stdout is not None
+        output = self._process.stdout
         reason = "the program has ended"
         try:
-            while line := await self._process.stdout.readline():
+            while line := await output.readline():
                 try:
                     message = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     log.warning("mcp_not_json program=%s line=%r", self._command[0], line[:200])
                     continue
                 if isinstance(message, dict):
@@ -89,27 +94,35 @@ class ProgramLink:
         except ValueError:
             reason = f"a message of over {MAX_LINE} bytes"
         self.lost(reason)
+        while await output.read(1 << 16):
+            pass  # A pipe that is full would keep the program from ending.
 
     async def _note_errors(self) -> None:
         assert self._process is not None and self._process.stderr is not None
-        with contextlib.suppress(ValueError):
-            while line := await self._process.stderr.readline():
-                log.debug("mcp_stderr program=%s line=%r", self._command[0], line[:500])
+        errors = self._process.stderr
+        while text := await errors.read(1 << 16):
+            log.debug("mcp_stderr program=%s text=%r", self._command[0], text[:500])
 
     async def close(self) -> None:
-        """Close its input, which tells it to end; then end it."""
+        """Close its input, which tells it to end; then end it and what it has started."""
         process, self._process = self._process, None
-        for task in self._tasks:
-            task.cancel()
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        for end in (None, process.terminate, process.kill):
-            with contextlib.suppress(ProcessLookupError):
-                if end is not None:
-                    end()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GOODBYE_SECONDS):
-                    await process.wait()
-                    return
+        try:
+            if process is not None and process.returncode is None:
+                await _ended(process)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    for end in (None, signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            if end is not None:
+                os.killpg(process.pid, end)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await process.wait()
+                return

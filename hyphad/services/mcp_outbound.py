@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -133,9 +134,11 @@ class Proxy:
         while True:
             client = McpClient(self._link(), self._news.set)
             try:
+                began = time.monotonic()
                 await client.open()
                 reason = await self._serve(client)
-                wait = FIRST_WAIT
+                if time.monotonic() - began > LONGEST_WAIT:
+                    wait = FIRST_WAIT
             except (LinkFailed, Fault) as error:
                 reason = str(error)
             finally:

@@ -152,7 +152,10 @@ class AgentHandler(BaseHandler):
     def _is_welcome(self, origin: str) -> bool:
         if origin in self.parts.settings.allow_origins:
             return True
-        place = urlsplit(origin)
+        try:
+            place = urlsplit(origin)
+        except ValueError:
+            return False
         own = (self.request.host.lower(), urlsplit(self.base_url).netloc.lower())
         return place.netloc.lower() in own or is_loopback(place.hostname or "")
 

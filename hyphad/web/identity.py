@@ -266,4 +266,7 @@ def origin_of(request: HTTPServerRequest) -> str:
 
 def _is_own(origin: str, request: HTTPServerRequest) -> bool:
     """Same host and port. The scheme may differ behind a proxy that does not tell it."""
-    return urlsplit(origin).netloc.lower() == request.host.lower()
+    try:
+        return urlsplit(origin).netloc.lower() == request.host.lower()
+    except ValueError:
+        return False

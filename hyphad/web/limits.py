@@ -163,7 +163,11 @@ def _given(request: HTTPServerRequest, name: str) -> str:
 
 
 def _host_name(request: HTTPServerRequest) -> str:
-    return (urlsplit(f"//{request.host}").hostname or "").lower()
+    """The host without its port; what is no host is no name that anybody has allowed."""
+    try:
+        return (urlsplit(f"//{request.host}").hostname or "").lower()
+    except ValueError:
+        return request.host
 
 
 def _allowed_hosts(settings: Settings) -> "frozenset[str] | _LocalHosts | None":

@@ -46,6 +46,7 @@ class Dialect:
 
 
 NEWEST = Dialect("2026-07-28")
+MAX_BLOCKS = 1000  # of one list; a longer one is data, and stands in one block
 
 
 def call_result(value: Any, dialect: Dialect, tool: Tool) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def _is_structure(value: Any) -> bool:
 
 def content_of(value: Any, dialect: Dialect) -> list[Block]:
     """The blocks of a value."""
-    if isinstance(value, list):
+    if isinstance(value, list) and len(value) <= MAX_BLOCKS:
         blocks = [block_of(item, dialect) for item in value]
         if any(blocks):
             return [

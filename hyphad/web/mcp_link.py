@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
@@ -38,11 +39,18 @@ class Events:
                 self._data = []
 
 
+def _without_secrets(url: str) -> str:
+    """A URL for logs and callers: without a password, and without the query, where keys stand."""
+    place = urlsplit(url)
+    return urlunsplit((place.scheme, place.netloc.rpartition("@")[2], place.path, "", ""))
+
+
 class HttpLink:
     """One server by its URL. Each message is a POST; answers come as JSON or as events."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self._url = url
+        self._shown = _without_secrets(url)
         self._headers = dict(headers)
         self._client = AsyncHTTPClient(
             force_instance=True, max_clients=MAX_AT_ONCE, max_body_size=MAX_BODY
@@ -103,7 +111,7 @@ class HttpLink:
         try:
             response = await self._client.fetch(request, raise_error=False)
         except (OSError, HTTPClientError, ValueError) as error:
-            self.lost(f"{self._url}: {error}")
+            self.lost(f"{self._shown}: {error}")
             return
         self._answered(message, response, b"".join(plain))
 
@@ -125,7 +133,7 @@ class HttpLink:
             if body:
                 self._take(body.decode(errors="replace"))
         elif response.code != 202:
-            text = f"{self._url}: HTTP {response.code}"
+            text = f"{self._shown}: HTTP {response.code}"
             if response.code >= 500 or response.code in (401, 403, 404, 599):
                 self.lost(text)
             elif "id" in message:
@@ -136,7 +144,7 @@ class HttpLink:
         try:
             message: Any = json.loads(text)
         except (ValueError, RecursionError):
-            log.warning("mcp_not_json url=%s text=%r", self._url, text[:200])
+            log.warning("mcp_not_json url=%s text=%r", self._shown, text[:200])
             return
         for item in message if isinstance(message, list) else [message]:
             if isinstance(item, dict):

@@ -15,10 +15,11 @@ from hyphad.core.records import Caller, Service
 from hyphad.web.failures import exception_text
 from hyphad.web.gateway import Function, Gateway
 from hyphad.web.mcp_content import contents_of, prompt_of, without_nulls
-from hyphad.web.mcp_tools import Tool, native_tool
+from hyphad.web.mcp_tools import Tool, clean_text, native_tool
 from hyphad.web.mcp_view import Prompt, Resource, View, find_resource
 
 NO_LIMIT = 86_400.0
+_TEXTS = frozenset(("name", "title", "description", "mimeType", "uri", "uriTemplate"))
 DISCONNECTED = "Service provider disconnected"
 Entry = dict[str, Any]
 
@@ -189,5 +190,20 @@ def _listed(value: Any, key: str) -> list[Any]:
 
 def _entries(items: list[Any], key: str) -> list[Entry]:
     """Entries as the service lists them, if they are any: each has its key and a name."""
-    plain = [without_nulls(item) for item in items if isinstance(item, dict)]
+    plain = [_entry(item) for item in items if isinstance(item, dict)]
     return [{"name": item[key], **item} for item in plain if isinstance(item.get(key), str)]
+
+
+def _entry(given: Entry) -> Entry:
+    """An entry with texts that are texts, and clean; one that is not would spoil the list."""
+    entry: Entry = without_nulls(given)
+    for key in _TEXTS & entry.keys():
+        if isinstance(entry[key], str):
+            entry[key] = clean_text(entry[key])
+        else:
+            del entry[key]
+    if "arguments" in entry:
+        listed = entry["arguments"] if isinstance(entry["arguments"], list) else []
+        named = [_entry(item) for item in listed if isinstance(item, dict)]
+        entry["arguments"] = [item for item in named if "name" in item]
+    return entry

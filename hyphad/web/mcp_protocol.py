@@ -36,6 +36,7 @@ MODERN = ("2026-07-28",)
 ASSUMED = "2025-03-26"
 PAGE = 200
 MAX_CHOICES = 100
+MAX_COMPARED = 48  # characters of a name; to compare takes their product
 MAX_ITEMS = 10_000
 MAX_BYTES = 64 << 20
 
@@ -210,7 +211,8 @@ def _unsendable(error: Exception) -> str:
 async def _near(offer: Offer, name: str) -> str:
     """What an agent may call instead."""
     names = [str(tool.entry["name"]) for tool in await offer.tools()]
-    close = difflib.get_close_matches(name, names, 3)
+    short = [known for known in names if len(known) <= MAX_COMPARED][:MAX_CHOICES]
+    close = difflib.get_close_matches(name[:MAX_COMPARED], short, 3)
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Tools here: {', '.join(names[:50])}" if names else "There are no tools here."

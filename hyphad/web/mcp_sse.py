@@ -36,6 +36,7 @@ class Session:
     owner: tuple[Any, ...]
     outbox: deque[Message] = field(default_factory=deque)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    room: asyncio.Event = field(default_factory=asyncio.Event)
     running: set["asyncio.Future[None]"] = field(default_factory=set)
 
     @property
@@ -45,6 +46,17 @@ class Session:
     def put(self, message: Message) -> None:
         self.outbox.append(message)
         self.news.set()
+
+    async def put_when_read(self, message: Message) -> None:
+        """For what may come without end: a tool waits until the client has read what it said."""
+        while len(self.outbox) >= MAX_RUNNING:
+            self.room.clear()
+            await self.room.wait()
+        self.put(message)
+
+    def take(self) -> Message:
+        self.room.set()
+        return self.outbox.popleft()
 
     def end(self) -> None:
         for task in self.running:
@@ -90,7 +102,8 @@ class SseStream(ServiceEndpoint):
                 self.write(PING)
             session.news.clear()
             while session.outbox and not self._gone:
-                self.write(b"event: message\ndata: " + encoded(session.outbox.popleft()) + b"\n\n")
+                self.write(b"event: message\ndata: " + encoded(session.take()) + b"\n\n")
+                await self._flush()
             await self._flush()
 
     def on_connection_close(self) -> None:
@@ -128,7 +141,8 @@ class SseMessages(SseStream):
             exchange = Exchange(offer, UNNAMED)
 
             async def notify(method: str, params: Message) -> None:
-                session.put({"jsonrpc": "2.0", "method": method, "params": params})
+                note = {"jsonrpc": "2.0", "method": method, "params": params}
+                await session.put_when_read(note)
 
             exchange.notify = notify
             task = asyncio.ensure_future(_answer(message, exchange, session))

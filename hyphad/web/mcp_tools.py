@@ -52,14 +52,14 @@ class Tool:
         return {
             name: value
             for name, value in arguments.items()
-            if name != "context" and not (value is None and _null_is_default(properties.get(name)))
+            if name != "context"
+            and not (value is None and self._null_is_default(name, properties.get(name)))
         }
 
-
-def _null_is_default(schema: Any) -> bool:
-    if not isinstance(schema, dict) or schema.get("default", "") is not None:
-        return False
-    return Checker(schema).flaw(None) is not None
+    def _null_is_default(self, name: str, schema: Any) -> bool:
+        if not isinstance(schema, dict) or schema.get("default", "") is not None:
+            return False
+        return self._check(f"null {name}", schema, None) is not None
 
 
 def tool_of(name: str, function: Function, more: Any = None) -> Tool:

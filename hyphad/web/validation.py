@@ -5,14 +5,17 @@
 
 Schemas come from whoever registers a service, values from whoever calls it; together they must
 not hold up the daemon. Patterns are not matched (a regular expression may take forever), nothing is
-fetched from elsewhere, and a check that takes too many steps is given up, after three times for
-good: the provider then judges for itself. `jsonschema` is loaded on the first use.
+fetched from elsewhere, and a check that takes too many steps or too much time is given up, after
+three times for good: the provider then judges for itself. `jsonschema` is loaded on the first use.
 """
 
 import json
 import logging
+import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hyphad.core.parameters import Schema, mapped
@@ -20,8 +23,9 @@ from hyphad.core.parameters import Schema, mapped
 log = logging.getLogger(__name__)
 
 MAX_STEPS = 5000
+MAX_SECONDS = 0.05  # of the processor: one step may read all of a long value or a long schema
 MAX_STRIKES = 3
-MAX_UNIQUE = 1000
+MAX_UNIQUE = 100
 MAX_TEXT = 500
 _UNBOUNDED = ("pattern", "patternProperties", "format", "$schema", "$id")
 
@@ -36,7 +40,24 @@ class Flaw:
 
 
 class _TooMuch(Exception):
-    """The check has taken its steps."""
+    """The check has taken its steps, or its time."""
+
+
+@dataclass(slots=True)
+class _Effort:
+    """What one check has taken so far."""
+
+    ends: float
+    steps: int = 0
+
+    def step(self) -> None:
+        """Raises `_TooMuch` with the one that is too many."""
+        self.steps += 1
+        if self.steps > MAX_STEPS or time.thread_time() > self.ends:
+            raise _TooMuch
+
+
+_EFFORT: ContextVar[_Effort] = ContextVar("effort")  # of the check that is under way
 
 
 class Checker:
@@ -45,22 +66,27 @@ class Checker:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._validator: Any = None
-        self._steps = self._strikes = 0
+        self._strikes = 0
 
     def flaw(self, value: Any) -> Flaw | None:
         """The most telling flaw of a value, or None where there is none, or nobody can say."""
         if self._strikes >= MAX_STRIKES:
             return None
-        self._steps = 0
+        effort = _Effort(time.thread_time() + MAX_SECONDS)
+        token = _EFFORT.set(effort)
         try:
+            if has_more_than(MAX_STEPS, value):
+                return None
             if self._validator is None:
-                self._validator = self._build()
+                self._validator = _validator(self._schema)
             return self._worst(value)
         except _TooMuch:
             self._strikes += 1
-            log.warning("schema_too_costly steps=%d strikes=%d", MAX_STEPS, self._strikes)
+            log.warning("schema_too_costly steps=%d strikes=%d", effort.steps, self._strikes)
         except Exception as error:  # a schema that is none, in one of many ways
             log.info("schema_unusable reason=%r", f"{type(error).__name__}: {error}"[:200])
+        finally:
+            _EFFORT.reset(token)
         return None
 
     def _worst(self, value: Any) -> Flaw | None:
@@ -72,27 +98,49 @@ class Checker:
         path = ".".join(str(part) for part in error.absolute_path)
         return Flaw(_short(error.message), path, error.schema)
 
-    def _build(self) -> Any:
-        from jsonschema import Draft202012Validator
-        from jsonschema.validators import extend
-        from referencing import Registry
 
-        checks = Draft202012Validator.VALIDATORS
-        counted = {name: self._counted(name, check) for name, check in checks.items()}
-        made: Any = extend(Draft202012Validator, counted)  # type: ignore[no-untyped-call]
-        return made(bounded(self._schema), registry=Registry())
+def has_more_than(limit: int, value: Any) -> bool:
+    """Whether a value has so many members at any depth that looking at each would take too long."""
+    count, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict | list):
+            count += len(item)
+            if count > limit:
+                return True
+            waiting.extend(item.values() if isinstance(item, dict) else item)
+    return False
 
-    def _counted(self, name: str, check: Any) -> Any:
-        def step(validator: Any, limit: Any, value: Any, schema: Any) -> Iterator[Any] | None:
-            self._steps += 1
-            if self._steps > MAX_STEPS:
-                raise _TooMuch
-            if name == "uniqueItems" and isinstance(value, list) and len(value) > MAX_UNIQUE:
-                return None
-            found: Iterator[Any] | None = check(validator, limit, value, schema)
-            return found
 
-        return step
+def _validator(schema: Schema) -> Any:
+    from referencing import Registry
+
+    return _kind_of_validator()(bounded(schema), registry=Registry())
+
+
+@cache
+def _kind_of_validator() -> Any:
+    """JSON Schema of 2020, with every step and every flaw counted."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    checks = Draft202012Validator.VALIDATORS
+    counted = {name: _counted(name, check) for name, check in checks.items()}
+    made: Any = extend(Draft202012Validator, counted)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _counted(name: str, check: Any) -> Any:
+    def steps(validator: Any, limit: Any, value: Any, schema: Any) -> Iterator[Any]:
+        effort = _EFFORT.get()
+        effort.step()
+        if name == "uniqueItems" and isinstance(value, list) and len(value) > MAX_UNIQUE:
+            return
+        for flaw in check(validator, limit, value, schema) or ():
+            effort.step()
+            yield flaw
+
+    return steps
 
 
 def bounded(schema: Any) -> Any:

@@ -133,7 +133,7 @@ class Peer:
         try:
             payload = values.decode(extra, caller.workspace) if len(extra) else {}
         except frame.BadFrame as error:
-            self._answer(header, None, BadCall(f"Invalid message: {error}"), caller)
+            self._cannot_read(header, error, caller)
             return None
         return self._dispatch(header, payload, caller)
 
@@ -143,9 +143,16 @@ class Peer:
         try:
             payload = await asyncio.to_thread(values.decode, extra, caller.workspace)
         except frame.BadFrame as error:
-            self._answer(header, None, BadCall(f"Invalid message: {error}"), caller)
+            self._cannot_read(header, error, caller)
             return
         self._dispatch(header, payload, caller)
+
+    def _cannot_read(self, header: dict[str, Any], error: frame.BadFrame, caller: Caller) -> None:
+        """Whoever waits for what stood in a broken message is told: the caller, or we ourselves."""
+        session = header["method"].partition(".")[0]
+        reason = f"ValueError: the answer cannot be read: {error}"
+        if not self.calls.answer(header["from"], session, "reject", [reason]):
+            self._answer(header, None, BadCall(f"Invalid message: {error}"), caller)
 
     def _dispatch(self, header: dict[str, Any], payload: Any, caller: Caller) -> Wait:
         args = payload.get("args") or [] if isinstance(payload, dict) else None

@@ -5,12 +5,16 @@ from collections.abc import Iterator
 import pytest
 from coroutines import pytest_pyfunc_call
 from hubs import hub
+from hypothesis import settings
 from kitchen import services
 from mcp_http import Mcp
 from providers import Provider
 from running import Hyphad
 
 __all__ = ["hub", "pytest_pyfunc_call"]
+
+settings.register_profile("hyphad", database=None, deadline=None)
+settings.load_profile("hyphad")
 
 
 @pytest.fixture(scope="module")

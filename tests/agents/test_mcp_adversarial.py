@@ -1,6 +1,7 @@
 """Services and callers that mean harm, or do it: the server stays upright and says little."""
 
 import asyncio
+import http.client
 import json
 import threading
 from collections.abc import Iterator
@@ -230,3 +231,77 @@ def test_many_callers_at_once(hub, lab):  # MCP-84
     for caller in callers:
         caller.join(60)
     assert sorted(texts) == sorted(f"Hello {n}-{i}!" for n in range(8) for i in range(20))
+
+
+def test_two_callers_on_one_connection_are_themselves_each_time(hub, lab):  # MCP-48, MCP-80
+    def who(context=None):
+        return context["user"]["id"]
+
+    config = {"require_context": True, "visibility": "protected"}
+    lab.register({"id": "s", "config": config, "who": described(who)})
+    owner, other = lab.token(), lab.token()
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "who"}}
+    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=30)
+    heard = []
+    for token in (owner, None, other, owner, None, "nonsense", other):
+        headers = {"Content-Type": "application/json", **(bearer(token) if token else {})}
+        path = f"/{lab.workspace}/mcp/s/mcp"
+        connection.request("POST", path, json.dumps(call), headers)
+        answer = connection.getresponse()
+        value = json.loads(answer.read())
+        heard.append(value["result"]["content"][0]["text"] if answer.status == 200 else value)
+        heard.append(answer.status)
+    connection.close()
+    assert heard[1::2] == [200, 404, 200, 200, 404, 401, 200]
+    assert heard[4] == heard[12]
+    assert heard[0] == heard[6]
+    assert heard[0] != heard[4]
+
+
+def test_what_cannot_be_read_ends_the_call(hub, lab):
+    lab.register({"id": "s", "f": described(lambda: {(1, 2): 3})})
+    mcp = Mcp(hub, lab.workspace)
+    result = mcp.call("f", "s")
+    assert result["isError"] is True
+    assert "the answer cannot be read" in result["content"][0]["text"]
+    status, answer = hub.get(f"/{lab.workspace}/services/s/f")
+    assert (status, answer["success"]) == (400, False)
+
+
+def test_lists_of_a_service_hold_nothing_that_would_spoil_them(hub, lab):  # MCP-47
+    lab.register(
+        {
+            "id": "s",
+            "type": "mcp",
+            "list_tools": lambda: [5, None, {"name": 7}, {"name": "a\x1b", "inputSchema": 5}],
+            "call_tool": lambda name, arguments: {"content": 5},
+            "list_resources": lambda: [{"uri": "x://\x1b", "name": 5, "description": "\u202e"}],
+            "list_resource_templates": lambda: "none",
+            "list_prompts": lambda: [
+                {"name": "p\x1b", "title": [], "arguments": [5, {"name": "a\x00", "x": 1}, {}]}
+            ],
+            "get_prompt": lambda name, arguments: {"messages": "none"},
+        }
+    )
+    mcp = Mcp(hub, lab.workspace)
+    (tool,) = mcp("tools/list", service="s")["tools"]
+    assert (tool["name"], tool["inputSchema"]["type"]) == ("a_", "object")
+    assert mcp("resources/list", service="s")["resources"] == [
+        {"uri": "x:// ", "name": "x:// ", "description": " "}
+    ]
+    assert mcp("resources/templates/list", service="s")["resourceTemplates"] == []
+    assert mcp("prompts/list", service="s")["prompts"] == [
+        {"name": "p ", "arguments": [{"name": "a ", "x": 1}]}
+    ]
+    assert mcp("prompts/get", {"name": "p "}, "s")["messages"][0]["role"] == "user"
+
+
+@pytest.mark.parametrize("header", [{"Origin": "http://["}, {"Host": "["}, {"Host": "[::1"}])
+def test_headers_that_are_no_addresses_are_refused(hub, lab, header):  # MCP-36
+    lab.register({"id": "s", "hello": hello})
+    body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=30)
+    headers = {"Content-Type": "application/json", "Cookie": "access_token=x", **header}
+    connection.request("POST", f"/{lab.workspace}/mcp/s/mcp", json.dumps(body), headers)
+    assert connection.getresponse().status in (401, 403, 421)
+    connection.close()

