@@ -72,8 +72,6 @@ class Checker:
         """The most telling flaw of a value, or None where there is none, or nobody can say."""
         if self._strikes >= MAX_STRIKES:
             return None
-        effort = _Effort(time.thread_time() + MAX_SECONDS)
-        token = _EFFORT.set(effort)
         try:
             if has_more_than(MAX_STEPS, value):
                 return None
@@ -82,17 +80,19 @@ class Checker:
             return self._worst(value)
         except _TooMuch:
             self._strikes += 1
-            log.warning("schema_too_costly steps=%d strikes=%d", effort.steps, self._strikes)
+            log.warning("schema_too_costly strikes=%d", self._strikes)
         except Exception as error:  # a schema that is none, in one of many ways
             log.info("schema_unusable reason=%r", f"{type(error).__name__}: {error}"[:200])
-        finally:
-            _EFFORT.reset(token)
         return None
 
     def _worst(self, value: Any) -> Flaw | None:
         from jsonschema.exceptions import best_match
 
-        error = best_match(self._validator.iter_errors(value))
+        token = _EFFORT.set(_Effort(time.thread_time() + MAX_SECONDS))
+        try:
+            error = best_match(self._validator.iter_errors(value))
+        finally:
+            _EFFORT.reset(token)
         if error is None:
             return None
         path = ".".join(str(part) for part in error.absolute_path)
