@@ -10,6 +10,7 @@ Python one does, prove more (WIRE-103, D-12).
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -91,11 +92,9 @@ class StreamTransport:
         """All frames that wait; None where none comes in time, or no more are to be written."""
         if not self._frames and not self.closed and not self.parked:
             self._changed.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._changed.wait()
-            except TimeoutError:
-                return None
         if self.parked:
             return None
         data, self._frames = b"".join(self._frames), []

@@ -13,15 +13,25 @@ const service = await provider.registerService({
   sum: (numbers) => numbers.reduce((a, b) => a + b, 0),
   back: async (callback) => callback(20),
   size: (bytes) => bytes.byteLength,
+  same: (value) => value,
+  count: async function* (end) {
+    for (let i = 0; i < end; i++) yield i;
+  },
 });
 const consumer = await connect();
 const api = await consumer.getService(service.id);
+const items = [];
+for await (const item of await api.count(3)) items.push(item);
+const sent = Float32Array.from({ length: 500000 }, (_, i) => i);
+const back = await api.same(sent);
 say({
   workspace: provider.config.workspace,
   apart: provider.config.workspace !== consumer.config.workspace,
   hello: await api.hello("JS"),
   callback: await api.back((x) => x + 1),
   size: await api.size(new Uint8Array(700000)),
+  items,
+  same: back.length === sent.length && back.every((value, i) => value === sent[i]),
 });
 
 // The test has cut all connections: what is called now waits, and is answered after the return.

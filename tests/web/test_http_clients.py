@@ -96,6 +96,9 @@ async def test_the_javascript_client(hub: Hyphad) -> None:  # WIRE-93, WIRE-101
     async with TcpProxy(hub.port) as proxy, node("http-transport.mjs", proxy.url) as script:
         first = await script.line()
         assert first.pop("workspace").startswith("ws-user-anonymouz-")
-        assert first == {"apart": True, "hello": "Hello JS!", "callback": 21, "size": 700000}
+        assert first == {
+            "apart": True, "hello": "Hello JS!", "callback": 21, "size": 700000,
+            "items": [0, 1, 2], "same": True,
+        }  # fmt: skip
         proxy.drop()
         assert await script.ask(True) == {"after": "Hello again!", "manager": 7}

@@ -1,5 +1,6 @@
 """The clients' HTTP transport by hand: streams, POSTs, their owners, and what a break does."""
 
+import asyncio
 import http.client
 import json
 import time
@@ -8,10 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from coroutines import until
 from providers import Provider
 from rawstream import RawStream, control
 from running import Hyphad
 from tickets import JWT_SECRET, ticket
+
+from hyphad.core.errors import TimedOut
+from hyphad.web import transport
 
 ALICE, BOB = ticket("alice"), ticket("bob")
 HOME = "ws-user-alice"
@@ -323,7 +328,70 @@ def test_revoking_ends_the_stream(hub: Hyphad) -> None:  # AUTH-36
     client.stop()
 
 
-def test_pings_keep_a_silent_stream_alive(hub: Hyphad) -> None:  # WIRE-98
-    stream = RawStream(hub, ALICE, client_id="quiet")
-    assert stream.next()[0] == {"type": "ping"}
-    stream.close()
+class Pump(transport.RpcEndpoint):
+    """The part of the endpoint that writes, without a request."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, chunk: Any) -> None:
+        self.written += chunk
+
+    async def flush(self, include_footers: bool = False) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+
+
+async def test_pings_keep_a_silent_stream_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # WIRE-94, WIRE-98
+    assert transport.PING_SECONDS == 10.0  # the Python client gives up after 30
+    monkeypatch.setattr(transport, "PING_SECONDS", 0.01)
+    admission: Any = None
+    stream, pump = transport.StreamTransport(admission, 0.0, None), Pump()
+    pumping = asyncio.ensure_future(pump._pump(stream))
+    ping = b"\0\0\0\x0b" + control("ping")
+    await until(lambda: pump.written.count(ping) >= 2)
+    stream.send_bytes(b"frame")
+    await until(lambda: pump.written.endswith(ping * 2))
+    stream.close(1000, "enough")
+    await pumping
+    assert pump.written.replace(ping, b"") == b"\0\0\0\x05frame"
+
+
+class Silent:
+    """As much of a link as its watch looks at."""
+
+    address = "ws-a/silent"
+    last_seen = 0.0
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.ended: list[tuple[int, str]] = []
+
+    def close(self, code: int, reason: str) -> None:
+        self.ended.append((code, reason))
+
+
+@pytest.mark.parametrize("alive", [True, False])
+async def test_a_silent_stream_is_asked_before_it_is_ended(
+    monkeypatch: pytest.MonkeyPatch, alive: bool
+) -> None:  # WIRE-102
+    monkeypatch.setattr(transport, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(transport, "SILENT_SECONDS", 0.0)
+    asked = []
+
+    async def call(target: str, method: str, *args: Any, timeout: float) -> str:
+        asked.append((target, method, *args))
+        if not alive:
+            raise TimedOut("No answer")
+        return "pong"
+
+    link: Any = Silent()
+    watch = transport.Watch(link, call)
+    await until(lambda: link.ended or len(asked) > 2 * transport.MAX_MISSED)
+    watch.stop()
+    assert asked[0] == ("ws-a/silent", "services.built-in.ping", "ping")
+    if alive:
+        assert link.ended == []
+    else:
+        assert (link.ended, len(asked)) == ([(1001, "Not responding")], transport.MAX_MISSED)
