@@ -11,7 +11,7 @@ from hyphad.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-QUIET_FRAMES = 50
+QUIET_EVENTS = 50
 RETRY_SECONDS = 3600
 
 
@@ -24,7 +24,7 @@ class Upkeep:
         self._backups = backups
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._works: list[asyncio.Future[None]] = []
-        self._frames_seen = 0
+        self._events_seen = 0
         self._may_give_back = False
 
     def start(self) -> None:
@@ -56,13 +56,18 @@ class Upkeep:
         self._sweep_timer = loop.call_later(interval, self._sweep)
 
     def _give_back_memory(self) -> None:
-        """Once, when a busy time is over."""
-        frames = self._base.router.frames - self._frames_seen
-        self._frames_seen += frames
-        self._may_give_back |= frames > 0
-        if self._may_give_back and frames < QUIET_FRAMES:
+        """When a busy time is over, and again when those who left are no longer expected back.
+
+        Who connects and goes makes a time busy as well as frames do.
+        """
+        base = self._base
+        happened = base.router.frames + base.presence.established + base.presence.closed
+        events = happened - self._events_seen
+        self._events_seen = happened
+        self._may_give_back |= events > 0
+        if self._may_give_back and events < QUIET_EVENTS:
             memory.give_back()
-            self._may_give_back = False
+            self._may_give_back = base.router.away.expected > 0
 
     async def _keep_backups(self) -> None:
         """A backup every so many hours; a failed one is tried again an hour later."""

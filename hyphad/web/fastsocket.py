@@ -162,7 +162,7 @@ class Listener(WSListener):
         self._later: deque[Frame] | None = None
         self._gone = self._measured = False
         self._ws: Any = None
-        self._transport: FastTransport | None = None
+        self._transport: Any = None
         self._conversation: Any = None
         self._on_binary: Any = None
 
@@ -206,8 +206,7 @@ class Listener(WSListener):
         if self._later:
             asyncio.get_running_loop().call_soon(self._go_on)
         else:
-            self._later = None
-            self._conversation.on_end(self._code)
+            self._end()
 
     def pause_writing(self) -> None:
         """The link has seen for itself that its queue is long."""
@@ -255,9 +254,15 @@ class Listener(WSListener):
         else:
             self._later = None
             if self._gone:
-                self._conversation.on_end(self._code)
+                self._end()
             elif not self._ws.is_disconnected:
                 self._ws.underlying_transport.resume_reading()
+
+    def _end(self) -> None:
+        """Let go of each other, so that memory is free at once and not when cycles are sought."""
+        self._later = None
+        self._conversation.on_end(self._code)
+        self._transport.link = self._ws = None
 
     # frames
 

@@ -46,6 +46,11 @@ class Away:
         self._absent: dict[str, Absent] = {}
         self.held = 0
 
+    @property
+    def expected(self) -> int:
+        """How many peers are expected back."""
+        return len(self._absent)
+
     def __contains__(self, address: str) -> bool:
         return address in self._absent
 

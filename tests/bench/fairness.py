@@ -15,21 +15,17 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from families.httpcalls import raw_provider, request
-from families.relay import Pair
 from floods import FLOODS, run
-from httpclient import HttpConnection
-from rawpeer import RawPeer
 from servers import HYPHAD, Lab, Target
+from victims import Times, Victims
 
-PACE = 0.002
 SETTLE_SECONDS = 1.0
 BASELINE = "nothing"
-Times = dict[str, list[float]]
 
 
 def main() -> int:
@@ -62,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def compare(
-    target: Target, victims: "Victims", name: str, arguments: argparse.Namespace, core: int
+    target: Target, victims: Victims, name: str, arguments: argparse.Namespace, core: int
 ) -> None:
     """Rounds without and with the flood in turn; one line."""
     found: dict[str, list[Times]] = {BASELINE: [], name: []}
@@ -107,44 +103,6 @@ def flooding(name: str, target: Target, core: int) -> Iterator[None]:
 def _children(pid: int | None) -> list[int]:
     tasks = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in tasks.read_text().split()] if tasks.exists() else []
-
-
-class Victims:
-    """Clients that want little: a call every two milliseconds, by RPC and by HTTP in turn."""
-
-    def __init__(self, target: Target, message: bytes) -> None:
-        self._pair = Pair(target)
-        self._http = HttpConnection(target.port)
-        token = RawPeer(target).call("services.default.generate_token")
-        self._message = message.replace(
-            b"\r\n", f"\r\nAuthorization: Bearer {token}\r\n".encode(), 1
-        )
-
-    def measure(self, seconds: float) -> Times:
-        """How long each call took."""
-        there, back = self._pair.there(128), self._pair.back(128)
-
-        def call() -> None:
-            self._pair.left.sock.sendall(there)
-            self._pair.right.receive()
-            self._pair.right.sock.sendall(back)
-            self._pair.left.receive()
-
-        def ask() -> None:
-            status, body = self._http.ask(self._message)
-            if status != 200:
-                raise AssertionError(f"HTTP {status}: {body[:200]!r}")
-
-        times: Times = {"rpc": [], "http": []}
-        works: list[tuple[str, Callable[[], None]]] = [("rpc", call), ("http", ask)]
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            for kind, work in works:
-                start = time.perf_counter()
-                work()
-                times[kind].append(time.perf_counter() - start)
-                time.sleep(PACE)
-        return times
 
 
 def _pin(pid: int, core: int) -> None:

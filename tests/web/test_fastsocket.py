@@ -187,8 +187,11 @@ async def test_the_end_of_a_connection_that_waits_is_told_once(listener):
     conversation = listener._conversation
     wait = conversation.waits[b"a"] = asyncio.Future()
     read(listener, b"a")
+    transport = listener._transport
+    transport.link = object()
     listener.on_ws_disconnected(listener._ws)
     wait.set_result(None)
     for _ in range(5):
         await asyncio.sleep(0)
     assert conversation.heard == [b"a", None]
+    assert transport.link is None, "a cycle keeps the memory of a connection that has ended"
