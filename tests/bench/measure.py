@@ -49,6 +49,7 @@ class Family:
     """Measures that are taken together: `run` does one round on one server, in its own process.
 
     `fresh`: every round gets a server that has just been started (twice in the same folder).
+    `reference_flags`: what the reference needs on its command line to be able to do it at all.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Family:
     run: Callable[[Target, Effort], Round]
     fresh: bool = False
     floor: bool = False
+    reference_flags: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

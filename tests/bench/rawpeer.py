@@ -104,6 +104,7 @@ class RawPeer:
 
     def serve(self, name: str, functions: dict[str, Function]) -> None:
         """Answer calls for as long as the connection lives."""
+        record = service_record(self.address, self.workspace, name, tuple(functions))
         descriptors = {
             function: {
                 "_rtype": "method",
@@ -111,10 +112,10 @@ class RawPeer:
                 "_rmethod": f"services.{name}.{function}",
                 "_rpromise": "*",
                 "_rname": function,
+                "_rschema": record["service_schema"][function]["function"],
             }
             for function in functions
         }
-        record = service_record(self.address, self.workspace, name, tuple(functions))
         answers: dict[str, Function] = {
             "services.built-in.ping": lambda *_: "pong",
             "services.built-in.get_service": lambda *_: {**record, **descriptors},

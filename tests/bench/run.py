@@ -23,7 +23,7 @@ import curves
 from awake import awake
 from families import FAMILIES
 from measure import Effort, Family, Result, Round
-from servers import FLOOR, Lab, Target, raise_file_limit
+from servers import FLOOR, REFERENCE, Lab, Target, raise_file_limit
 from table import markdown
 
 QUICK = Effort(0.2)
@@ -111,7 +111,8 @@ def servers(lab: Lab, family: Family, kinds: list[str]) -> Iterator[Callable[[st
         if family.fresh and kind in running:
             lab.stop(running.pop(kind).pid)
         if kind not in running:
-            running[kind] = lab.start(kind, twice=family.fresh)
+            flags = family.reference_flags if kind == REFERENCE else ()
+            running[kind] = lab.start(kind, twice=family.fresh, flags=flags)
         return running[kind]
 
     try:

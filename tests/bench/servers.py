@@ -128,19 +128,19 @@ class Lab:
         """The servers that can be compared here."""
         return [HYPHAD, REFERENCE] if self.reference_python else [HYPHAD]
 
-    def start(self, kind: str, *, twice: bool = False) -> Target:
+    def start(self, kind: str, *, twice: bool = False, flags: tuple[str, ...] = ()) -> Target:
         """Start a server in a folder of its own. `twice`: stop it and start it again there."""
         self._count += 1
         folder = self.folder / f"{self._count}-{kind}"
         folder.mkdir(parents=True)
         port = _free_port()
-        process, first = self._launch(kind, folder, port)
+        process, first = self._launch(kind, folder, port, flags)
         again, rss = first, 0.0
         if twice:
             time.sleep(REST_SECONDS)
             rss = _rss(process.pid)
             self.stop(process.pid)
-            process, again = self._launch(kind, folder, port)
+            process, again = self._launch(kind, folder, port, flags)
         return Target(kind, port, process.pid, first, again, rss)
 
     def stop_all(self) -> None:
@@ -157,7 +157,7 @@ class Lab:
             process.wait()
 
     def _launch(
-        self, kind: str, folder: Path, port: int
+        self, kind: str, folder: Path, port: int, flags: tuple[str, ...]
     ) -> tuple["subprocess.Popen[bytes]", float]:
         """The process, and the seconds from its start until it said that it is ready."""
         environment = {
@@ -173,7 +173,7 @@ class Lab:
         with log.open("ab") as out:
             start = time.perf_counter()
             process = subprocess.Popen(
-                self._command(kind, folder, port),
+                [*self._command(kind, folder, port), *flags],
                 cwd=folder,
                 env=environment,
                 stdout=out,

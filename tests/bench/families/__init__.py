@@ -2,7 +2,7 @@
 
 from measure import Family
 
-from families import connect, health, httpcalls, memory, register, relay, rpc, start
+from families import connect, health, httpcalls, mcpcalls, memory, register, relay, rpc, start
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -14,6 +14,7 @@ FAMILIES: dict[str, Family] = {
         register.FAMILY,
         rpc.FAMILY,
         httpcalls.FAMILY,
+        mcpcalls.FAMILY,
         health.FAMILY,
     )
 }
