@@ -6,6 +6,7 @@ The first frame says who it is (text, JSON); then come RPC frames (binary) and p
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from hyphad.auth.admission import Admission, Hello
@@ -69,8 +70,7 @@ class Conversation:
         """A text frame; returns what to wait for before reading on, if anything."""
         link = self.link
         if link is None:
-            self._on_hello(text)
-            return None
+            return self._on_hello(text)
         link.touch()
         if len(text) > MAX_TEXT:
             return None
@@ -93,7 +93,9 @@ class Conversation:
         """A binary frame; returns what to wait for before reading on, if anything."""
         link = self.link
         if link is None:
-            if self._admitting is None:
+            if self._admitting is not None:
+                return asyncio.ensure_future(self._once_in(self._admitting, self.on_binary, data))
+            if not self.transport.closing:
                 self.refuse(UNREADABLE, 1008)
             return None
         link.touch()
@@ -122,9 +124,27 @@ class Conversation:
 
     # the handshake
 
-    def _on_hello(self, text: str) -> None:
-        if self._admitting is not None or self.transport.closing:
+    async def _once_in(
+        self, admitting: asyncio.Task[None], handle: Callable[[Any], Wait], frame: str | bytes
+    ) -> None:
+        """Handle a frame from right behind the hello: clients that come back call before they are
+        told that they are in, and such a call must not be lost."""
+        await asyncio.wait({admitting})
+        if self.link is None:
             return
+        try:
+            wait = handle(frame)
+        except Exception:
+            log.exception("frame_failed remote=%s", self._remote)
+            return
+        if wait is not None:
+            await wait
+
+    def _on_hello(self, text: str) -> Wait:
+        if self._admitting is not None:
+            return asyncio.ensure_future(self._once_in(self._admitting, self.on_text, text))
+        if self.transport.closing:
+            return None
         self._cancel_timer()
         try:
             if len(text) > MAX_HELLO:
@@ -132,11 +152,12 @@ class Conversation:
             hello = Hello.read(json.loads(text))
         except (ValueError, RecursionError):
             self.refuse(UNREADABLE, 1008)
-            return
+            return None
         except Refused as error:
             self.refuse(error.message, error.code)
-            return
+            return None
         self._admitting = asyncio.ensure_future(self._admit(hello))
+        return None
 
     async def _admit(self, hello: Hello) -> None:
         try:

@@ -99,16 +99,20 @@ async def _run(daemon: Hyphad, minutes: float) -> bool:
 
     async def churn() -> None:
         other = await connect_to_server({"server_url": daemon.url})
-        await other.register_service({"id": "x", "f": lambda: 1})
-        await (await other.get_service(service_id)).echo("hello")
-        await other.disconnect()
+        try:
+            await other.register_service({"id": "x", "f": lambda: 1})
+            await (await other.get_service(service_id)).echo("hello")
+        finally:
+            await other.disconnect()
 
     async def dropped() -> None:
         other = await connect_to_server({"server_url": daemon.url})
-        await other.rpc._connection._websocket.close(1011)
-        await asyncio.sleep(1.5)
-        await other.echo("back")
-        await other.disconnect()
+        try:
+            await other.rpc._connection._websocket.close(1011)
+            await asyncio.sleep(1.5)
+            await other.echo("back")
+        finally:
+            await other.disconnect()
 
     parts = [
         ("rpc", rpc, 0.2), ("arrays", arrays, 1.0), ("http", http, 0.1), ("stream", stream, 0.5),

@@ -314,3 +314,23 @@ class RawClient:
 
 def _pong(*args: Any) -> str:
     return "pong"
+
+
+async def answered_right_behind_the_hello(hyphad: Any) -> None:
+    """A client that comes back has its socket before it is in, and calls what it knows.
+
+    Such a call must not be lost: its caller would wait in vain.
+    """
+    async with RawClient.connect(hyphad.ws_url) as known:
+        manager = known.manager
+    raw = await RawClient.dial(hyphad.ws_url)
+    head = {"type": "method", "from": "early", "to": manager, "method": "services.default.echo"}
+    await raw.socket.send('{"client_id": "early"}')
+    await raw.send({**head, "session": "s1"}, {"args": [1], "promise": "*"})
+    await raw.send_text({"type": "ping"})
+    await raw.send({**head, "session": "s2"}, {"args": [2], "promise": "*"})
+    await raw.greeted()
+    raw.start()
+    assert [await raw.answer("s1"), await raw.answer("s2")] == [1, 2]
+    await raw.take_text("pong")
+    await raw.close()

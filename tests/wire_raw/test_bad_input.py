@@ -9,7 +9,7 @@ import msgpack
 import pytest
 import websockets
 from hubs import FLAGS
-from rawclient import RawClient, pack
+from rawclient import RawClient, answered_right_behind_the_hello, pack
 from tickets import ticket
 
 ECHO = "services.default.echo"
@@ -312,12 +312,5 @@ async def test_half_open_handshakes_hold_nobody_up(hub):  # WIRE-7
         raw.abort()
 
 
-async def test_frames_before_the_handshake_is_over_are_dropped(hub):  # WIRE-11
-    raw = await RawClient.dial(hub.ws_url)
-    await raw.socket.send('{"client_id": "early"}')
-    await raw.send({"type": "method", "to": "x", "method": "f", "session": "s"})
-    await raw.send_text({"type": "ping"})
-    await raw.greeted()
-    raw.start()
-    await raw.settle()
-    await raw.close()
+async def test_frames_right_behind_the_hello_wait_until_the_client_is_in(hub):
+    await answered_right_behind_the_hello(hub)

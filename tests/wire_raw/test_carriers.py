@@ -4,7 +4,7 @@ import json
 
 import pytest
 from hubs import FLAGS
-from rawclient import RawClient, Refused
+from rawclient import RawClient, Refused, answered_right_behind_the_hello
 from running import Hyphad
 
 ECHO = "services.default.echo"
@@ -25,6 +25,10 @@ async def test_calls(plain):
         assert await raw.call(ECHO, {"a": b"x" * 100_000}) == {"a": b"x" * 100_000}
         await raw.send_text({"type": "ping"})
         await raw.take_text("pong")
+
+
+async def test_frames_right_behind_the_hello_wait_until_the_client_is_in(plain):
+    await answered_right_behind_the_hello(plain)
 
 
 async def test_refusals(plain):  # WIRE-12
