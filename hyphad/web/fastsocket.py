@@ -27,7 +27,8 @@ CLOSE_SECONDS = 3.0
 MAX_HELD = 256 << 10
 READ_BUFFER = 2048
 _ROOM = bytes(14)
-READ_BYTES = 128 << 10
+READ_LESS = 128 << 10
+READ_LARGE = 512 << 10
 TURN_SECONDS = 0.001
 MANY_FRAMES = 500
 _HANDSHAKE = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
@@ -160,7 +161,8 @@ class Listener(WSListener):
         self._turn_ends = 0.0
         # Frames that were read and must wait; None while there is nothing to wait for.
         self._later: deque[Frame] | None = None
-        self._gone = self._measured = False
+        self._gone = False
+        self._measured: Measured | None = None
         self._ws: Any = None
         self._transport: Any = None
         self._conversation: Any = None
@@ -185,8 +187,11 @@ class Listener(WSListener):
                 self._turn_ends = perf_counter() + TURN_SECONDS
             if frame.msg_type == _BINARY and frame.fin:
                 wait = None
+                data = frame.get_payload_as_bytes()
+                if len(data) > READ_LARGE:
+                    self._read_less(READ_LARGE)
                 try:
-                    wait = self._on_binary(frame.get_payload_as_bytes())
+                    wait = self._on_binary(data)
                 except Exception:
                     log.exception("frame_failed remote=%s", self._remote)
             else:
@@ -226,19 +231,22 @@ class Listener(WSListener):
         self._stop_reading()
         asyncio.get_running_loop().call_soon(self._go_on)
 
-    def _read_less(self) -> None:
-        """So many frames at a time that to parse them is a long turn already."""
-        self._measured = True
-        below = self._ws.underlying_transport
-        below.set_protocol(Measured(below.get_protocol()))
+    def _read_less(self, most: int) -> None:
+        """So much at a time that to read and parse it is a long turn already."""
+        if self._measured is None:
+            below = self._ws.underlying_transport
+            self._measured = Measured(below.get_protocol(), most)
+            below.set_protocol(self._measured)
+        elif most < self._measured.most:
+            self._measured.most = most
 
     def _go_on(self, _: Any = None) -> None:
         """Handle what waits, for one turn. What a client sent before it left counts as well."""
         later = self._later
         if later is None:
             return
-        if len(later) > MANY_FRAMES and not self._measured:
-            self._read_less()
+        if later:
+            self._read_less(READ_LESS if len(later) > MANY_FRAMES else READ_LARGE)
         wait = None
         self._batch.begin()
         ends = perf_counter() + TURN_SECONDS
@@ -316,12 +324,13 @@ class Measured(asyncio.BufferedProtocol):
     So to parse is no long turn either, and the parser's buffer does not grow with the flood.
     """
 
-    def __init__(self, parser: Any) -> None:
+    def __init__(self, parser: Any, most: int) -> None:
         self._parser = parser
+        self.most = most
 
     def get_buffer(self, sizehint: int) -> memoryview:
         buffer: memoryview = self._parser.get_buffer(sizehint)
-        return buffer[:READ_BYTES]
+        return buffer[: self.most]
 
     def buffer_updated(self, nbytes: int) -> None:
         self._parser.buffer_updated(nbytes)

@@ -170,17 +170,19 @@ async def test_what_was_sent_before_a_connection_broke_still_counts(listener):
 
 async def test_who_sends_very_much_is_read_in_smaller_portions(listener):
     wire = listener._ws
+    read(listener, b"x")
+    assert len(wire.protocol.get_buffer(-1)) == 10 << 20
     read(listener, *[b"x"] * (fastsocket.MANY_FRAMES // 2))
     while not wire.reading:
         await asyncio.sleep(0)
-    assert len(wire.protocol.get_buffer(-1)) == 10 << 20
+    assert len(wire.protocol.get_buffer(-1)) == fastsocket.READ_LARGE
     sent = [b"%d" % n for n in range(fastsocket.MANY_FRAMES * 2)]
     listener._conversation.heard.clear()
     read(listener, *sent)
     while not wire.reading:
         await asyncio.sleep(0)
     assert listener._conversation.heard == sent
-    assert len(wire.protocol.get_buffer(-1)) == fastsocket.READ_BYTES
+    assert len(wire.protocol.get_buffer(-1)) == fastsocket.READ_LESS
 
 
 async def test_the_end_of_a_connection_that_waits_is_told_once(listener):
@@ -195,3 +197,8 @@ async def test_the_end_of_a_connection_that_waits_is_told_once(listener):
         await asyncio.sleep(0)
     assert conversation.heard == [b"a", None]
     assert transport.link is None, "a cycle keeps the memory of a connection that has ended"
+
+
+async def test_long_frames_are_read_in_portions(listener):
+    read(listener, bytes(fastsocket.READ_LARGE + 1))
+    assert len(listener._ws.protocol.get_buffer(-1)) == fastsocket.READ_LARGE
