@@ -94,6 +94,7 @@ class Settings:
     enable_a2a: bool
     enable_agent_skills: bool
     enable_openapi: bool
+    mdns: bool
     metrics_per_workspace: bool
     backlog: int
     max_connections_per_user: int

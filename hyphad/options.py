@@ -295,6 +295,13 @@ SECTIONS: list[tuple[str, list[Option]]] = [
                 "enable_agent_skills", _BOOL, True, "Texts that teach agents to use this server."
             ),
             Option("enable_openapi", _BOOL, True, "OpenAPI documents of services."),
+            Option(
+                "mdns",
+                _BOOL,
+                False,
+                "Announce the server on the local network by multicast DNS (_hypha._tcp); needs "
+                "pip install 'hyphad[mdns]'.",
+            ),
             Option("metrics_per_workspace", _BOOL, False, "Name workspaces in /metrics."),
         ],
     ),

@@ -7,6 +7,7 @@ import logging
 
 from hyphad import logs, memory
 from hyphad.config import Settings
+from hyphad.daemon.discovery import Discovery
 from hyphad.daemon.errors import StartFailed
 from hyphad.daemon.foundation import Foundation
 from hyphad.daemon.identity import Identity
@@ -62,6 +63,8 @@ class Daemon:
             raise
         self.sockets.listen_locally(self._data.path / SOCKET_NAME, local_application(self._parts))
         self._upkeep.start()
+        self._discovery = Discovery(self.settings, self.sockets.port)
+        self._discovery.start()
         self._identity.offer_setup()
         self._identity.warn()
         self._warn()
@@ -126,11 +129,13 @@ class Daemon:
         self.ready = False
         self._upkeep.stop()
         self.sockets.stop()
+        unannounced = asyncio.ensure_future(self._discovery.stop())
         self._base.stop()
         await self._settle()
         await self._dismiss()
         self._base.keep_frames()
         await self.sockets.close()
+        await unannounced
         await self._services.close()
         await self._close_store()
 
