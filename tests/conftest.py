@@ -4,7 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from running import Hyphad
+
+# No example is too slow on a busy machine; `tests/faults/fuzz.py` tries many more of them.
+settings.register_profile("hyphad", deadline=None, max_examples=50)
+settings.load_profile("hyphad")
 
 ROOT_TOKEN = "Zk9vQ2xYw7RfT1uLm4NpS8aHbJcEdGiK"
 

@@ -6,7 +6,7 @@ Each curve takes one server at a time through growing sizes, from a client proce
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,9 @@ from servers import FLOOR, Lab, Target, raise_file_limit
 from table import HYPHAD_FIRST, number, table
 
 Points = dict[str, list[tuple[float, float]]]
+Walk = Iterator[tuple[str, int, float]]  # the chart, the size, the value
 CURVE_SECONDS = 1800
+PER_WORKSPACE, OF_LEAVER = 10, 1000  # services
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Curve:
     sizes: tuple[int, ...]
     quick: tuple[int, ...]
     series: tuple[Series, ...]
-    walk: Callable[[Target, tuple[int, ...]], Points]
+    walk: Callable[[Target, tuple[int, ...]], Walk]
     floor: bool = False
 
 
@@ -52,20 +54,15 @@ class Drawn:
 
 
 def draw(lab: Lab, quick: bool) -> list[Drawn]:
-    """All curves; a server that fails at one is missing there."""
+    """All curves; one on which a server fails ends where it did."""
     result = []
     for curve in CURVES:
         drawn = {series.key: Drawn(series, {}) for series in curve.series}
         for kind in [*lab.kinds, FLOOR] if curve.floor else lab.kinds:
             sizes = curve.quick if quick else curve.sizes
-            try:
-                points = _walk(lab.start(kind), curve, sizes)
-            except Exception as error:
-                points = {}
-                print(
-                    f"{curve.name} fails on {kind}: {type(error).__name__}: {error}",
-                    file=sys.stderr,
-                )
+            points, failure = _in_process(lab.start(kind), curve, sizes)
+            if failure:
+                print(f"{curve.name} fails on {kind}: {failure}", file=sys.stderr)
             lab.stop_all()
             for key, line in points.items():
                 scale = drawn[key].series.scale
@@ -74,10 +71,23 @@ def draw(lab: Lab, quick: bool) -> list[Drawn]:
     return result
 
 
-def _walk(target: Target, curve: Curve, sizes: tuple[int, ...]) -> Points:
+def _in_process(target: Target, curve: Curve, sizes: tuple[int, ...]) -> tuple[Points, str]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, raise_file_limit) as pool:
-        return pool.submit(curve.walk, target, sizes).result(CURVE_SECONDS)
+        return pool.submit(_walked, curve.walk, target, sizes).result(CURVE_SECONDS)
+
+
+def _walked(
+    walk: Callable[[Target, tuple[int, ...]], Walk], target: Target, sizes: tuple[int, ...]
+) -> tuple[Points, str]:
+    """The points, and what ended the walk if it was not its end."""
+    points: Points = {}
+    try:
+        for key, size, value in walk(target, sizes):
+            points.setdefault(key, []).append((size, value))
+    except Exception as error:
+        return points, f"{type(error).__name__}: {error}"
+    return points, ""
 
 
 def tables(drawn: list[Drawn]) -> str:
@@ -111,9 +121,8 @@ def _table(item: Drawn) -> str:
 # the walks
 
 
-def clients(target: Target, sizes: tuple[int, ...]) -> Points:
+def clients(target: Target, sizes: tuple[int, ...]) -> Walk:
     """Two clients talk while others are connected, each in a workspace of its own."""
-    points: Points = {"clients-cpu": [], "clients-turn": [], "clients-connect": []}
     idle: list[RawPeer] = []
     pair = Pair(target)
     frame = pair.there(128)
@@ -125,18 +134,16 @@ def clients(target: Target, sizes: tuple[int, ...]) -> Points:
                 if len(idle) % 100 == 0:
                     for peer in idle:
                         peer.socket.answer_pings()
-        points["clients-connect"].append((size, spent.cpu / more))
+        yield "clients-connect", size, spent.cpu / more
         target.settle()
         with target.spent() as spent:
             pump(pair.left, pair.right, frame, 5000, 256)
-        points["clients-cpu"].append((size, spent.cpu / 5000))
-        points["clients-turn"].append((size, pair.turns(128, 500)))
-    return points
+        yield "clients-cpu", size, spent.cpu / 5000
+        yield "clients-turn", size, pair.turns(128, 500)
 
 
-def payload(target: Target, sizes: tuple[int, ...]) -> Points:
+def payload(target: Target, sizes: tuple[int, ...]) -> Walk:
     """Frames of growing size between two clients."""
-    points: Points = {"payload-cpu": [], "payload-turn": []}
     pair = Pair(target)
     for size in sizes:
         frame = pair.there(size)
@@ -145,48 +152,60 @@ def payload(target: Target, sizes: tuple[int, ...]) -> Points:
         pump(pair.left, pair.right, frame, window, window)
         with target.spent() as spent:
             pump(pair.left, pair.right, frame, count, window)
-        points["payload-cpu"].append((size, spent.cpu / count))
+        yield "payload-cpu", size, spent.cpu / count
         turns = 300 if size < 1 << 17 else 30
         pair.turns(size, 10)
-        points["payload-turn"].append((size, pair.turns(size, turns)))
-    return points
+        yield "payload-turn", size, pair.turns(size, turns)
 
 
-def services(target: Target, sizes: tuple[int, ...]) -> Points:
-    """Services of many clients; one more is registered, looked up, and a page is listed."""
-    points: Points = {"services-register": [], "services-get": [], "services-page": []}
+def services(target: Target, sizes: tuple[int, ...]) -> Walk:
+    """Services in ever more workspaces, ten in each, and what one more does there.
+
+    A client that has a thousand of its own comes and leaves at each size.
+    """
     owners: list[RawPeer] = []
-    count = 0
     probe = RawPeer(target)
     probe.join()
     asked = probe.register("asked", "echo")
     for size in sizes:
-        more = size - count
+        target.settle()
+        more = size - len(owners) * PER_WORKSPACE
+        fresh = [RawPeer(target) for _ in range(more // PER_WORKSPACE)]
+        owners += fresh
+        target.settle()
+        connected = target.rss()
         with target.spent() as spent:
-            for _ in range(more):
-                if count % 100 == 0:
-                    owners.append(RawPeer(target))
-                    owners[-1].join()
-                owners[-1].register(f"service-{count % 100}", "one", "two", "three")
-                count += 1
-        points["services-register"].append((size, spent.cpu / more))
-        for peer in owners:
+            for owner in fresh:
+                for one in range(PER_WORKSPACE):
+                    owner.register(f"service-{one}", "one", "two", "three")
+        yield "services-register", size, spent.cpu / more
+        yield "services-memory", size, (target.rss() - connected) / more
+        for peer in (probe, *owners):
             peer.socket.answer_pings()
         with target.spent() as spent:
             for _ in range(50):
                 probe.call("services.default.get_service_info", asked)
-        points["services-get"].append((size, spent.cpu / 50))
-        page = owners[0]
+        yield "services-get", size, spent.cpu / 50
         with target.spent() as spent:
             for _ in range(10):
-                page.call("services.default.list_services")
-        points["services-page"].append((size, spent.cpu / 10))
-    return points
+                owners[0].call("services.default.list_services")
+        yield "services-page", size, spent.cpu / 10
+        yield "services-leave", size, min(_leaves(target) for _ in range(3))
 
 
-def subscribers(target: Target, sizes: tuple[int, ...]) -> Points:
+def _leaves(target: Target) -> float:
+    """CPU seconds of a client's going, which takes many services with it."""
+    leaver = RawPeer(target)
+    for one in range(OF_LEAVER):
+        leaver.register(f"service-{one}", "one")
+    target.settle()
+    with target.spent(settle=True) as spent:
+        leaver.close()
+    return spent.cpu
+
+
+def subscribers(target: Target, sizes: tuple[int, ...]) -> Walk:
     """An event for a whole workspace: CPU of one event, and until the last one has it."""
-    points: Points = {"events-cpu": [], "events-time": []}
     sender = RawPeer(target)
     sender.join()
     token = sender.call("services.default.generate_token")
@@ -206,16 +225,15 @@ def subscribers(target: Target, sizes: tuple[int, ...]) -> Points:
                 sender.socket.sock.sendall(frame)
                 for peer in peers:
                     peer.socket.receive()
-        points["events-cpu"].append((size, spent.cpu / count))
-        points["events-time"].append((size, (time.perf_counter() - start) / count))
-    return points
+        yield "events-cpu", size, spent.cpu / count
+        yield "events-time", size, (time.perf_counter() - start) / count
 
 
 US = 1e6
 CURVES = (
     Curve(
         "clients",
-        (10, 100, 500, 1000, 2000),
+        (10, 100, 500, 1000, 2000, 5000),
         (10, 100),
         (
             Series(
@@ -234,7 +252,7 @@ CURVES = (
     ),
     Curve(
         "payload",
-        (128, 1 << 10, 8 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20),
+        (128, 1 << 10, 8 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20),
         (128, 64 << 10),
         (
             Series(
@@ -247,14 +265,18 @@ CURVES = (
     ),
     Curve(
         "services",
-        (10, 100, 1000, 3000, 10_000),
-        (10, 200),
+        (100, 1000, 3000, 10_000),
+        (100, 500),
         (
             Series(
                 "services-register", "One more service is registered: CPU", "services", "us", US
             ),
             Series("services-get", "One service is looked up: CPU", "services", "us", US),
-            Series("services-page", "A client's services are listed: CPU", "services", "us", US),
+            Series("services-page", "A workspace's services are listed: CPU", "services", "us", US),
+            Series(
+                "services-leave", "A client with 1000 services leaves: CPU", "services", "ms", 1e3
+            ),
+            Series("services-memory", "Memory of a service", "services", "KiB", 1 / 1024),
         ),
         services,
     ),

@@ -110,7 +110,7 @@ def runner_and_database(tmp_path_factory):
         runner.run(database.close())
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(
     fields=st.dictionaries(ANY_TEXT, ANY_JSON, max_size=6),
     workspace_id=st.from_regex(r"[a-z0-9][a-z0-9|_.-]{1,30}", fullmatch=True),

@@ -1,7 +1,11 @@
-"""A real hyphad process for tests: started, asked, killed, started again."""
+"""A real hyphad process for tests: started, asked, killed, started again.
+
+`HYPHAD_TEST_FLAGS=--no-fast-websocket pytest tests/wire_raw` gives every one of them more flags.
+"""
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 READY_SECONDS = 20.0
+EVERYWHERE = shlex.split(os.environ.get("HYPHAD_TEST_FLAGS", ""))
 
 
 def free_port() -> int:
@@ -65,7 +70,7 @@ class Hyphad:
         """Start the process without waiting until it is ready."""
         command = [
             *self.wrapper, sys.executable, "-m", "hyphad", "serve", "--port", str(self.port),
-            "--data-dir", str(self.data), *self.flags, *flags,
+            "--data-dir", str(self.data), *EVERYWHERE, *self.flags, *flags,
         ]  # fmt: skip
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("HYPHA_", "HYPHAD_"))}
         with self.log_file.open("ab") as out:

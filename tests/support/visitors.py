@@ -5,16 +5,20 @@ ann = Visitor(hyphad)
 ann.log_in("ann@lab.org")
 """
 
+import contextlib
+import io
 import re
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from http.cookies import SimpleCookie
 from typing import Any
+from unittest import mock
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from running import Hyphad
+
+from hyphad import cli, logs
 
 PASSWORD = "seven blue benches"
 NEWS = "reloaded what='accounts and revocations'"
@@ -22,22 +26,27 @@ HOME = "/public/apps/hypha-login/"
 
 
 def command(hyphad: Hyphad, *words: str, given: str = "") -> tuple[int, str, str]:
-    """Run `hyphad WORDS` on the data directory of a daemon: exit code, output, errors."""
+    """Run `hyphad WORDS` on the data directory of a daemon: exit code, output, errors.
+
+    In a thread of this process, for a new one would spend its time importing.
+    """
     secret = [
         item
         for flag, value in zip(hyphad.flags, hyphad.flags[1:], strict=False)
         if flag == "--jwt-secret"
         for item in (flag, value)
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "hyphad", *words, "--data-dir", str(hyphad.data), *secret],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+    words = (*words, "--data-dir", str(hyphad.data), *secret)
+    out, errors = io.StringIO(), io.StringIO()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+        mock.patch("sys.stdin", io.StringIO(given)),
+        mock.patch.object(logs, "setup"),
+        ThreadPoolExecutor(1) as thread,
+    ):
+        code = thread.submit(cli.main, list(words)).result(60)
+    return code, out.getvalue(), errors.getvalue()
 
 
 def add_user(hyphad: Hyphad, email: str, *, admin: bool = False, password: str = PASSWORD) -> str:

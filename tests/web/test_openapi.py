@@ -180,7 +180,7 @@ keywords = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=25)
 @given(st.dictionaries(keywords, json_values, max_size=4))
 def test_any_parameters_make_a_valid_document(parameters: dict[str, Any]) -> None:
     document({"f": function(parameters=parameters)})

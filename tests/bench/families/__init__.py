@@ -2,7 +2,18 @@
 
 from measure import Family
 
-from families import connect, health, httpcalls, mcpcalls, memory, register, relay, rpc, start
+from families import (
+    connect,
+    health,
+    httpcalls,
+    large,
+    mcpcalls,
+    memory,
+    register,
+    relay,
+    rpc,
+    start,
+)
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -13,6 +24,7 @@ FAMILIES: dict[str, Family] = {
         connect.FAMILY,
         register.FAMILY,
         rpc.FAMILY,
+        large.FAMILY,
         httpcalls.FAMILY,
         mcpcalls.FAMILY,
         health.FAMILY,
