@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,11 @@ async def test_readers_that_wait_get_comments(monkeypatch: pytest.MonkeyPatch) -
             closed.set()
 
     class Handler(RequestHandler):
+        parts = SimpleNamespace(
+            identities=SimpleNamespace(payer=lambda _: ""),
+            turns=SimpleNamespace(take=lambda _: None),
+        )
+
         async def get(self) -> None:
             await streams.send_stream(self, slow(), JSON, asyncio.Event())  # type: ignore[arg-type]
 

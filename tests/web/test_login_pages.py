@@ -596,13 +596,19 @@ def test_guessing_on_the_page_is_slowed(make_hyphad: Callable[..., Hyphad]) -> N
     owner, guesser = Visitor(lab), Visitor(lab)
     owner.log_in("bob@lab.org")
     owner.get(f"{HOME}?logout=true")
-    for _ in range(5):
-        assert guesser.log_in("bob@lab.org", "a wrong guess").status == 403
+    answers = _guesses(guesser)
+    assert answers[:5] == [403] * 5
     page = guesser.log_in("bob@lab.org")
     assert page.status == 429 and page.notice.startswith("Too many attempts. Try again in")
     assert int(page.headers["retry-after"]) >= 1
     assert owner.log_in("bob@lab.org").title == "bob", "who is known here is not locked out"
     lab.restart()
-    for _ in range(6):
-        last = guesser.log_in("bob@lab.org", "a wrong guess").status
-    assert last == 429, "a restart is no fresh start"
+    assert len(_guesses(guesser)) < 5, "a restart is no fresh start"
+
+
+def _guesses(guesser: Visitor) -> list[int]:
+    """What wrong passwords are answered with, until one has to wait: for ever longer times."""
+    answers: list[int] = []
+    while len(answers) < 10 and 429 not in answers:
+        answers.append(guesser.log_in("bob@lab.org", "a wrong guess").status)
+    return answers
