@@ -150,4 +150,41 @@ prove "it ended by itself, with exit code 0" test "$(show Result) $(show ExecMai
 prove "the database was closed" test ! -e /var/lib/private/hyphad/hyphad.db-wal
 prove "hyphad check agrees, run as root" \
   env STATE_DIRECTORY=$data /opt/hyphad/bin/hyphad check
+
+# installed by one command, twice, with a socket, and taken away
+
+hyphad=/opt/hyphad/bin/hyphad
+units=/etc/systemd/system
+rm -f $units/hyphad.service
+systemctl daemon-reload
+$hyphad install-service --dry-run >/dev/null
+prove "install-service --dry-run changes nothing" test ! -e $units/hyphad.service
+prove "install-service --socket --fixed-user works" $hyphad install-service --socket --fixed-user
+prove "systemd holds the port" systemctl is-active hyphad.socket
+prove "and starts hyphad when somebody comes" soon healthy
+prove "there is a user hyphad that stays" getent passwd hyphad
+prove "and hyphad runs as that one" \
+  test "$(stat -c %U "/proc/$(show MainPID)")" = hyphad
+before=$(show MainPID)
+sums() { sha256sum $units/hyphad.* /etc/hyphad/* /etc/sysusers.d/hyphad.conf /etc/tmpfiles.d/hyphad.conf; }
+once=$(sums)
+prove "install-service again works" $hyphad install-service --socket --fixed-user
+prove "changes no file" test "$(sums)" = "$once"
+prove "and does not restart hyphad" test "$(show MainPID)" = "$before"
+asks() { # asks: for 6 s, without a pause; fails at the first refused connection
+  end=$(($(date +%s) + 6))
+  while [ "$(date +%s)" -lt $end ]; do
+    curl -s --max-time 20 -o /dev/null $url/health/liveness || return 1
+  done
+}
+asks &
+asking=$!
+systemctl restart hyphad
+systemctl restart hyphad
+prove "two restarts refuse nobody: connections wait in the socket" wait $asking
+prove "install-service --uninstall works" $hyphad install-service --uninstall
+gone() { ! systemctl is-active hyphad hyphad.socket && [ ! -e $units/hyphad.service ]; }
+prove "and takes service and socket away" gone
+prove "but not the data and the settings" test -e $data/hyphad.db -a -e /etc/hyphad/hyphad.toml
+prove "and again works" $hyphad install-service --uninstall
 echo "RESULT proved"
