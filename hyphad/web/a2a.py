@@ -20,11 +20,12 @@ from hyphad.web.a2a_tasks import Owner, Task
 from hyphad.web.agents import AgentHandler, encoded, is_shallow
 from hyphad.web.failures import Refusal
 from hyphad.web.gateway import is_stream
-from hyphad.web.mcp_content import plain
+from hyphad.web.mcp_content import plain, weight
 from hyphad.web.steps import steps
 
 PING_SECONDS = 15.0
 MAX_ITEMS = 10_000
+MAX_BYTES = 64 << 20
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 NO_TASK, NOT_CANCELABLE, NO_PUSH, BAD_VERSION, NO_CARD = -32001, -32002, -32003, -32009, -32007
 Entry = dict[str, Any]
@@ -187,7 +188,7 @@ class AgentEndpoint(A2aHandler):
             raise A2aError(NO_CARD, "Authenticated Extended Card is not configured")
         owner = self._owner(agent)
         if method == "tasks/list":
-            return _list(self.agents.tasks.of(owner), dialect)
+            return _list(self._own_tasks(owner), dialect)
         task = self.agents.tasks.find(params.get("id"), owner)
         if task is None:
             raise A2aError(NO_TASK, "Task not found")
@@ -199,6 +200,10 @@ class AgentEndpoint(A2aHandler):
 
     def _owner(self, agent: Agent) -> Owner:
         return (self.identity.user.effective_id, agent.service.id)
+
+    def _own_tasks(self, owner: Owner) -> list[Task]:
+        """Visitors all look alike: theirs are for who knows the id, and in no list."""
+        return self.agents.tasks.of(owner) if self.identity.credential is not None else []
 
     # messages
 
@@ -275,10 +280,13 @@ def _context_of(message: Entry) -> str:
 
 async def _drained(agent: Agent, generator: Any) -> list[Any]:
     items: list[Any] = []
+    size = 0
     async with contextlib.aclosing(agent.items(generator)) as stream:
         async for item in stream:
             items.append(item)
-            if len(items) >= MAX_ITEMS:
+            size += weight(item)
+            if len(items) >= MAX_ITEMS or size > MAX_BYTES:
+                items.append(f"Stopped after {len(items)} items: the answer is too long.")
                 break
     return items
 

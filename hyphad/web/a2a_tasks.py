@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 KEEP_SECONDS = 3600.0
 ALONE_SECONDS = 60.0
 MAX_TASKS = 1000
+MAX_OWN = 100  # of one caller with one agent, so that nobody drives out all others
 MAX_ITEMS = 10_000
 MAX_TASK_TEXT = 16 << 20
 MAX_TEXT = 64 << 20
@@ -115,7 +116,7 @@ class Tasks:
 
     def start(self, task: Task, items: AsyncGenerator[Any, None]) -> Task:
         """Gather the answer from now on, whoever reads along."""
-        self._make_room()
+        self._make_room(task.owner)
         self._tasks[task.id] = task
         task.work = asyncio.ensure_future(self._gather(task, items))
         return task
@@ -172,17 +173,23 @@ class Tasks:
         if not task.readers and task.work is not None:
             task.work.cancel()
 
-    def _make_room(self) -> None:
-        """Drop what ended long ago, then the oldest, until there is room for one more."""
+    def _make_room(self, owner: Owner) -> None:
+        """Drop what ended long ago, then the oldest, until there is room for one more of these."""
         before = time.monotonic() - KEEP_SECONDS
         for task in [task for task in self._tasks.values() if task.ended]:
             if task.ended_at < before:
                 del self._tasks[task.id]
+        own = self.of(owner)
+        for task in own[: max(0, len(own) + 1 - MAX_OWN)]:
+            self._drop(task)
         size = sum(task.size for task in self._tasks.values())
         for task in list(self._tasks.values()):
             if len(self._tasks) < MAX_TASKS and size <= MAX_TEXT:
                 return
             size -= task.size
-            del self._tasks[task.id]
-            if task.work is not None:
-                task.work.cancel()
+            self._drop(task)
+
+    def _drop(self, task: Task) -> None:
+        del self._tasks[task.id]
+        if task.work is not None:
+            task.work.cancel()

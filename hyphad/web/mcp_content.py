@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from hyphad.core.errors import RemoteError
 from hyphad.web.mcp_tools import Tool, is_object
 
 Block = dict[str, Any]
@@ -20,6 +21,7 @@ _IMAGES = (
     (b"GIF8", "image/gif"),
 )
 _AUDIO = ((b"ID3", "audio/mpeg"), (b"OggS", "audio/ogg"), (b"fLaC", "audio/flac"))
+TOO_DEEP = "ValueError: what came back is nested too deeply"
 OCTETS = "application/octet-stream"
 _NO_STRUCTURE = "Output validation error: outputSchema defined but no structured output returned"
 
@@ -233,8 +235,29 @@ def json_text(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False)
 
 
+def weight(value: Any) -> int:
+    """About how long a value is, to see whether an answer grows too long."""
+    total, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        total += len(item) if isinstance(item, str | bytes) else 16
+        if isinstance(item, dict | list):
+            waiting.extend(item.values() if isinstance(item, dict) else item)
+    return total
+
+
 def plain(value: Any) -> Any:
-    """The value in JSON's terms: bytes as base64, no NaN, no keys but strings."""
+    """The value in JSON's terms: bytes as base64, no NaN, no keys but strings.
+
+    Raises `RemoteError` for one that is nested too deeply.
+    """
+    try:
+        return _plain(value)
+    except RecursionError:
+        raise RemoteError(TOO_DEEP) from None
+
+
+def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
@@ -242,9 +265,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         if "_rtype" in value:
             return _plain_encoded(value)
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
+        return [_plain(item) for item in value]
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode()
     return str(value)
@@ -254,28 +277,38 @@ def _plain_encoded(value: dict[str, Any]) -> Any:
     """Objects that RPC encodes: sets as lists, functions by name, others without the marks."""
     kind, inner = value.get("_rtype"), value.get("_rvalue")
     if kind == "set":
-        return plain(inner)
+        return _plain(inner)
     if kind in ("method", "generator"):
         return f"<{kind} {value.get('_rname') or value.get('_rmethod') or ''}>".replace(" >", ">")
     shown = {"type": kind, "dtype": value.get("_rdtype"), "shape": value.get("_rshape")}
-    rest = {key: plain(item) for key, item in value.items() if not key.startswith("_r")}
-    made = {key: plain(item) for key, item in shown.items() if item is not None}
+    rest = {key: _plain(item) for key, item in value.items() if not key.startswith("_r")}
+    made = {key: _plain(item) for key, item in shown.items() if item is not None}
     if inner is not None:
-        made["value"] = plain(inner)
+        made["value"] = _plain(inner)
     return rest or made
 
 
 def without_nulls(value: Any) -> Any:
-    """Models of the MCP SDK as they come over RPC, without marks and nulls (MCP-47)."""
+    """Models of the MCP SDK as they come over RPC, without marks and nulls (MCP-47).
+
+    Raises `RemoteError` for one that is nested too deeply.
+    """
+    try:
+        return _without_nulls(value)
+    except RecursionError:
+        raise RemoteError(TOO_DEEP) from None
+
+
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: without_nulls(item)
+            key: _without_nulls(item)
             for key, item in value.items()
             if item is not None and not key.startswith("_r")
         }
     if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return plain(value)
+        return [_without_nulls(item) for item in value]
+    return _plain(value)
 
 
 def contents_of(value: Any, uri: str, mime_type: str) -> list[dict[str, Any]]:

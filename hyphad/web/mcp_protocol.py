@@ -7,7 +7,6 @@ daemon (MCP-20). Transports make the exchange and carry the answer.
 """
 
 import difflib
-import json
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -23,6 +22,7 @@ from hyphad.web.mcp_content import (
     drained_result,
     error_result,
     json_text,
+    weight,
     without_nulls,
 )
 from hyphad.web.mcp_offer import NoSuchPrompt, NoSuchResource, Offer, failure_text
@@ -232,7 +232,7 @@ async def _run(exchange: Exchange, tool: Tool, arguments: Entry, params: Entry) 
             if _is_report(item) or _is_log(item):
                 continue
             items.append(item)
-            size += _weight(item)
+            size += weight(item)
             if len(items) >= MAX_ITEMS or size > MAX_BYTES:
                 items.append(f"Stopped after {len(items)} items: the result is too long.")
                 break
@@ -295,12 +295,6 @@ def _progress(token: Any, count: int, item: Any) -> Entry:
 def _is_number(value: Any) -> bool:
     good = isinstance(value, int | float) and not isinstance(value, bool)
     return good and math.isfinite(value)
-
-
-def _weight(item: Any) -> int:
-    if isinstance(item, str | bytes):
-        return len(item)
-    return len(json.dumps(item, default=str)) if isinstance(item, dict | list) else 16
 
 
 def progress_token(params: Any) -> str | int | None:

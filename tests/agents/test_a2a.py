@@ -16,6 +16,9 @@ from mcp_http import bearer, events
 from providers import Provider
 from running import Hyphad
 
+from hyphad.web import a2a
+from hyphad.web.a2a_tasks import MAX_OWN, Task, Tasks
+
 CARD = {
     "protocol_version": "0.3.0",
     "name": "Echo",
@@ -301,6 +304,49 @@ def test_tasks_are_nobody_elses(hub, ws, agents):  # MCP-75
     assert hub.post(f"/{ws}/a2a/echo", wanted)[1]["error"]["code"] == -32001
     for wrong in ({"id": "nosuch"}, {"id": 5}, {}):
         assert hub.post(path, request("tasks/get", wrong))[1]["error"]["code"] == -32001
+
+
+def test_visitors_see_no_list_of_each_others_tasks(hub, ws, agents):  # MCP-75
+    path, new = f"/{ws}/a2a/bare", {"A2A-Version": "1.0"}
+    task = stream(hub, ws, "bare")[0]
+    listed = hub.post(path, request("ListTasks", {}), **new)[1]["result"]
+    assert (listed["tasks"], listed["totalSize"]) == ([], 0)
+    assert hub.post(path, request("GetTask", {"id": task["id"]}), **new)[1]["result"]
+    owner = bearer(agents.token())
+    opened = EventStream(hub.url + path, request("message/stream", {"message": message()}), owner)
+    own = opened.message()["result"]["id"]
+    listed = hub.post(path, request("ListTasks", {}), **owner, **new)[1]["result"]
+    assert [shown["id"] for shown in listed["tasks"]] == [own]
+    opened.close()
+
+
+async def test_one_caller_drives_out_nobody_elses_tasks():  # MCP-75
+    async def forever():
+        await asyncio.Event().wait()
+        yield
+
+    tasks = Tasks()
+    first = tasks.start(Task(("ada", "s"), {}, "c"), forever())
+    flood = [tasks.start(Task(("eve", "s"), {}, "c"), forever()) for _ in range(MAX_OWN + 5)]
+    assert tasks.find(first.id, ("ada", "s")) is first
+    assert len(tasks) == MAX_OWN + 1
+    assert tasks.find(flood[4].id, ("eve", "s")) is None
+    assert tasks.find(flood[5].id, ("eve", "s")) is flood[5]
+    for task in (first, *flood):
+        task.work.cancel()
+    await asyncio.gather(*(task.work for task in (first, *flood)), return_exceptions=True)
+
+
+async def test_an_answer_of_many_pieces_has_an_end(monkeypatch):  # MCP-74
+    class Endless:
+        async def items(self, generator):
+            while True:
+                yield {"text": ["x" * 1000]}
+
+    monkeypatch.setattr(a2a, "MAX_BYTES", 10_000)
+    items = await a2a._drained(Endless(), None)
+    assert len(items) < 15
+    assert items[-1].endswith("items: the answer is too long.")
 
 
 def test_a_task_can_be_cancelled_and_read_along(hub, agents, ws):  # MCP-75

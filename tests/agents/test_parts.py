@@ -11,6 +11,7 @@ from mcp_types import CallToolResult, GetPromptResult, ReadResourceResult
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
+from hyphad.core.errors import RemoteError
 from hyphad.core.records import Service
 from hyphad.web import validation
 from hyphad.web.gateway import Function
@@ -22,7 +23,10 @@ from hyphad.web.mcp_content import (
     contents_of,
     drained_result,
     media_type_of,
+    plain,
     prompt_of,
+    weight,
+    without_nulls,
 )
 from hyphad.web.mcp_link import Events, HttpLink
 from hyphad.web.mcp_modern import check, is_modern, unwrapped
@@ -305,6 +309,17 @@ def test_events_are_found_however_they_are_cut(size):
     for start in range(0, len(data), size):
         events.feed(data[start : start + size])
     assert found == ["one", "tw\no"]
+
+
+@pytest.mark.parametrize("depth", [2000, 50_000])
+def test_what_is_nested_too_deeply_is_an_error_of_its_provider(depth):  # MCP-83
+    value = "x"
+    for _ in range(depth):
+        value = {"a": [value]}
+    assert weight(value) > depth
+    for read in (plain, without_nulls, lambda value: call_result(value, NEWEST, TOOL)):
+        with pytest.raises(RemoteError, match="nested too deeply"):
+            read(value)
 
 
 def test_a_very_long_list_is_one_block():  # MCP-31
