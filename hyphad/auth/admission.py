@@ -130,9 +130,7 @@ class Admission:
         self._check_kicked(caller)
         resumed = await self._replace(hello, credential, caller)
         self._check_limits(caller)
-        lapsed = self.authenticator.lapsed(credential)
-        if lapsed is not None:
-            raise Refused(AUTHENTICATE + lapsed, 1008)
+        self._check_again(credential, caller)
         link = Link(caller, transport, self._flow, self._was_slow, resumed, remote)
         self._presence.join(link)
         self._credentials[link] = credential
@@ -201,12 +199,12 @@ class Admission:
             lapsed = self.authenticator.lapsed(credential)
             if lapsed is not None:
                 link.close(1008, lapsed)
-            elif self._has_lost(link):
+            elif self._has_lost(link.caller):
                 link.refuse(f"Permission denied for workspace: {link.workspace}", 1008)
 
-    def _has_lost(self, link: Link) -> bool:
+    def _has_lost(self, caller: Caller) -> bool:
         """Whether it came in as an owner of the workspace, and is none any more (AUTH-112)."""
-        user, workspace = link.caller.user, self._directory.get(link.workspace)
+        user, workspace = caller.user, self._directory.get(caller.workspace)
         if workspace is None or workspace.id not in user.scope.owned:
             return False
         return not policy.still_owned(user, workspace)
@@ -317,6 +315,19 @@ class Admission:
             credential.family,
             credential.version,
         )
+
+    def _check_again(self, credential: Credential, caller: Caller) -> None:
+        """What may have ended while a silent predecessor was waited for (AUTH-36, AUTH-112)."""
+        lapsed = self.authenticator.lapsed(credential)
+        if lapsed is not None:
+            raise Refused(AUTHENTICATE + lapsed, 1008)
+        if self._has_lost(caller):
+            raise Refused(f"{ESTABLISH}Permission denied for workspace: {caller.workspace}")
+        self._check_address(caller.remote)
+        try:
+            self.authenticator.check_blocked("user", caller.user.effective_id)
+        except Denied as error:
+            raise Refused(error.message, 1008) from None
 
     def _check_kicked(self, caller: Caller) -> None:
         until, reason = self._kicked.get(caller.address, (0.0, ""))

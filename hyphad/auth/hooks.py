@@ -4,9 +4,11 @@
 
 A hook may be a coroutine function, while identities are asked for in the middle of synchronous
 code. So whoever receives a token awaits `prepare` first; what the hook said is then at hand for
-five seconds. Revocations, blocks and accounts are looked up every time, whatever a hook says.
+five seconds. Revocations, blocks and accounts are looked up every time, whatever a hook says. A
+hook that does not answer holds nobody up for ever.
 """
 
+import asyncio
 import hashlib
 import inspect
 import logging
@@ -21,6 +23,8 @@ log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 5.0
 KEPT_TOKENS = 10_000
+HOOK_SECONDS = 20.0
+LATE = "The token could not be checked in time. Try again."
 
 Function = Callable[..., Any]
 
@@ -43,8 +47,7 @@ class Hooks:
         if self.parse is None or not token or self._recent(token) is not None:
             return
         try:
-            result = self.parse(token)
-            self._keep(token, user_from(await result if inspect.isawaitable(result) else result))
+            self._keep(token, user_from(await _answer(self.parse(token))))
         except Exception as error:
             self._keep(token, _refusal(error))
 
@@ -64,7 +67,7 @@ class Hooks:
             result = self.parse(token)
             if inspect.iscoroutine(result):
                 result.close()
-                return Unauthenticated("The token could not be checked in time. Try again.")
+                return Unauthenticated(LATE)
             return user_from(result)
         except Exception as error:
             return _refusal(error)
@@ -72,9 +75,14 @@ class Hooks:
     async def generated(self, user: User, lifetime: float) -> str:
         """The token that `generate` makes for a user."""
         assert self.generate is not None
-        result = self.generate(Record(user.to_dict()), int(lifetime))
-        token = await result if inspect.isawaitable(result) else result
-        if not isinstance(token, str):
+        try:
+            token = await _answer(self.generate(Record(user.to_dict()), int(lifetime)))
+        except Fault:
+            raise
+        except Exception as error:
+            log.exception("hook_failed name=generate_token")
+            raise Invalid("generate_token of this server has failed; its log says why") from error
+        if not isinstance(token, str) or not token:
             raise Invalid("generate_token of this server returned no string")
         return token
 
@@ -83,8 +91,8 @@ class Hooks:
         if self.get is None:
             return None
         try:
-            result = self.get({"type": "http", "headers": headers, "query_string": query})
-            token = await result if inspect.isawaitable(result) else result
+            request = {"type": "http", "headers": headers, "query_string": query}
+            token = await _answer(self.get(request))
         except Exception:
             log.exception("hook_failed name=get_token")
             return None
@@ -98,6 +106,14 @@ class Hooks:
         if len(self._parsed) >= KEPT_TOKENS:
             self._parsed.clear()
         self._parsed[_digest(token)] = (time.monotonic() + KEPT_SECONDS, result)
+
+
+async def _answer(result: Any) -> Any:
+    """What a hook returned, waited for if it is to come; not for ever."""
+    if not inspect.isawaitable(result):
+        return result
+    async with asyncio.timeout(HOOK_SECONDS):
+        return await result
 
 
 class Record(dict[str, Any]):
@@ -119,15 +135,18 @@ def user_from(value: Any) -> User:
     user_id = _field(value, "id")
     if not isinstance(user_id, str) or not user_id:
         raise Unauthenticated("Invalid token")
+    roles, email, parent = (_field(value, name) for name in ("roles", "email", "parent"))
+    if isinstance(roles, str) or not all(isinstance(text, str | None) for text in (email, parent)):
+        raise Unauthenticated("Invalid token")
     scope = _field(value, "scope")
     parsed = _scope_from(scope) if scope is not None else Scope()
     expires_at = _field(value, "expires_at")
     return User(
         user_id,
-        tuple(str(role) for role in _field(value, "roles") or ()),
+        tuple(str(role) for role in roles or ()),
         parsed,
-        _field(value, "email") or None,
-        _field(value, "parent") or None,
+        email or None,
+        parent or None,
         float(expires_at) if isinstance(expires_at, int | float) else None,
         parsed.current_workspace,
     )
@@ -156,6 +175,8 @@ def _refusal(error: Exception) -> Unauthenticated:
     """What a hook raised, as a refusal with the same text (AUTH-91)."""
     if isinstance(error, Fault):
         return Unauthenticated(error.message)
+    if isinstance(error, TimeoutError):
+        return Unauthenticated(LATE)
     text = getattr(error, "detail", None)
     return Unauthenticated(text if isinstance(text, str) else str(error) or "Invalid token")
 

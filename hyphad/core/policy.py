@@ -96,6 +96,13 @@ def may_administer(user: User, workspace: Workspace) -> bool:
     return user.parent is None and owns(user, workspace) and level is not Permission.READ
 
 
+def may_delete(user: User, workspace: Workspace) -> bool:
+    """As `may_administer`, but somebody's home is not for those it is shared with (WS-43)."""
+    if workspace.id.startswith(USER_WORKSPACE) and workspace.id != user.home:
+        return user.is_admin
+    return may_administer(user, workspace)
+
+
 def is_visible(service: Service, caller: Caller) -> bool:
     """May this caller get the service by its id (WS-25)?"""
     if service.visibility in ("public", "unlisted"):

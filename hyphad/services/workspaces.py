@@ -115,7 +115,7 @@ class Workspaces:
     ) -> None:
         """Delete a workspace with everything in it; one's own home is emptied instead."""
         found = self.directory.find(workspace)
-        if not policy.may_administer(caller.user, found):
+        if not policy.may_delete(caller.user, found):
             raise Denied(f"Permission denied for workspace {workspace}")
         if workspace in policy.FIXED_WORKSPACES:
             raise Denied(f"Workspace {workspace} cannot be deleted")

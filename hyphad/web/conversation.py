@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from hyphad.auth.admission import Admission, Hello
-from hyphad.core.errors import Refused
+from hyphad.auth.admission import ESTABLISH, Admission, Hello
+from hyphad.core.errors import Fault, Refused
 from hyphad.web.base import to_json
 from hyphad.wire.link import Link, Transport
 
@@ -176,7 +176,12 @@ class Conversation:
         if self.transport.closed:
             self.on_end(None)
             return
-        self.transport.send_text(to_json(await self._admission.connection_info(link)))
+        try:
+            info = await self._admission.connection_info(link)
+        except Fault as error:
+            self.refuse(f"{ESTABLISH}{error.message}", 1008)
+            return
+        self.transport.send_text(to_json(info))
 
     def _cancel_timer(self) -> None:
         if self._hello_timer is not None:

@@ -22,7 +22,7 @@ from hyphad.auth.signin import SignIn
 from hyphad.core.errors import Fault
 from hyphad.store.accounts import Account
 from hyphad.web.base import BaseHandler
-from hyphad.web.identity import COOKIE, Identity, cookie_token, origin_of
+from hyphad.web.identity import COOKIE, Identity, cookie_token, is_call, origin_of
 from hyphad.web.parts import Parts
 
 HOME = "/public/apps/hypha-login/"
@@ -96,6 +96,11 @@ class FormHandler(BaseHandler):
             return None
         identity = self._who
         if not identity.from_cookie or identity.user.parent is not None:
+            return None
+        scope = identity.user.scope
+        if scope.current_workspace is not None or scope.client_id is not None:
+            # A login for one workspace, or what a connection was given to come back with: these
+            # pages give all that the account may, which is more.
             return None
         found = self.signin.accounts.table.get(identity.user.id)
         return found if found is not None and found.is_active else None
@@ -226,12 +231,17 @@ class FormHandler(BaseHandler):
         return f"{name} on {system}" if system else name
 
     def safe_target(self, text: str) -> str | None:
-        """Where a `redirect` may lead: into this server, or to an origin that is allowed."""
+        """Where a `redirect` may lead: to a page of this server, or of an origin that is allowed.
+
+        Never to a call: who made the link would call in the name of who has just signed in.
+        """
         if not text or not text.isprintable() or "\\" in text:
             return None
         try:
             parts = urlsplit(text)
         except ValueError:
+            return None
+        if is_call(parts.path):
             return None
         if not parts.scheme and not parts.netloc:
             return text if text.startswith("/") and not text.startswith("//") else None

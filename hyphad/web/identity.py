@@ -166,14 +166,13 @@ class Identities:
 
         Following a link from elsewhere to a page is no harm; to a call it is.
         """
-        headers = request.headers
-        origin = headers.get("Origin")
+        origin = request.headers.get("Origin")
         if origin is not None and origin not in self._origins and not _is_own(origin, request):
             return False
-        if headers.get("Sec-Fetch-Site") not in ("cross-site", "same-site"):
+        if site_of(request) not in ("cross-site", "same-site"):
             return True
-        is_link = headers.get("Sec-Fetch-Mode") == "navigate" and request.method in ("GET", "HEAD")
-        return is_link and "/services/" not in unquote(request.path)
+        is_link = request.method in ("GET", "HEAD") and _navigates(request)
+        return is_link and not is_call(request.path)
 
     def _find(self, user: User, workspace: str) -> Workspace | None:
         """The workspace of that name; the user's own is made on first use."""
@@ -262,6 +261,33 @@ def cookie_token(request: HTTPServerRequest) -> str | None:
 def origin_of(request: HTTPServerRequest) -> str:
     """Scheme, host and port under which the client reaches this server."""
     return f"{request.protocol}://{request.host}"
+
+
+def site_of(request: HTTPServerRequest) -> str | None:
+    """What page has caused a request: the `Sec-Fetch-Site` of a browser, None for a program.
+
+    Browsers send no such header by plain http, except to their own machine. There a page of
+    another site shows by its `Referer`, or hides it; so only a `Referer` of ours says that it was
+    one of our pages. An `Origin` is judged by whoever asks.
+    """
+    headers = request.headers
+    told = headers.get("Sec-Fetch-Site")
+    if told is not None or not headers.get("User-Agent", "").startswith("Mozilla/"):
+        return told
+    shown = headers.get("Origin") or headers.get("Referer", "")
+    return "same-origin" if _is_own(shown, request) else "cross-site"
+
+
+def _navigates(request: HTTPServerRequest) -> bool:
+    """A person goes to another page; no script or image can send either of these headers."""
+    headers = request.headers
+    mode = headers.get("Sec-Fetch-Mode")
+    return mode == "navigate" if mode else headers.get("Upgrade-Insecure-Requests") == "1"
+
+
+def is_call(path: str) -> bool:
+    """Whether a GET of this path may change something: it calls a function of a service."""
+    return "/services/" in unquote(path)
 
 
 def _is_own(origin: str, request: HTTPServerRequest) -> bool:

@@ -18,11 +18,12 @@ from hyphad.web.account import account_routes
 from hyphad.web.base import BaseHandler
 from hyphad.web.failures import Refusal
 from hyphad.web.forms import DEVICE_COOKIE, HOME, STALE, FormHandler, public_origin
-from hyphad.web.identity import origin_of
+from hyphad.web.identity import origin_of, site_of
 from hyphad.web.parts import Parts
 
 PAGE_TOKEN_SECONDS = 900.0
 EXPIRED_LINK = "This login link is not valid any more. Start the login again in your program."
+OWN_SITES = (None, "none", "same-origin")
 UNCHANGED = ("key", "workspace", "expires_in", "redirect")
 
 
@@ -105,8 +106,7 @@ class LoginPage(FormHandler):
 
     def _log_out_page(self) -> None:
         """Sign out at once where a person has asked for it, and ask where a page may have."""
-        site = self.request.headers.get("Sec-Fetch-Site", "none")
-        if self.account is not None and site not in ("none", "same-origin"):
+        if self.account is not None and site_of(self.request) not in OWN_SITES:
             self.show("logout.html", close=self.field("close") or "")
             return
         self._forget_and_tell()
@@ -118,10 +118,9 @@ class LoginPage(FormHandler):
 
     async def prepare(self) -> None:
         """Signing out ends the session itself, not only the cookie (AUTH-108)."""
-        if self.request.method == "GET" and self.field("logout") == "true":
-            site = self.request.headers.get("Sec-Fetch-Site", "none")
-            if site in ("none", "same-origin"):
-                await end_own_session(self)
+        leaves = self.request.method == "GET" and self.field("logout") == "true"
+        if leaves and site_of(self.request) in OWN_SITES:
+            await end_own_session(self)
 
 
 class Action(LoginPage):

@@ -1,15 +1,17 @@
 """Token functions of the operator's own."""
 
+import asyncio
 import enum
 from types import SimpleNamespace
 
 import pytest
 
+from hyphad.auth import hooks
 from hyphad.auth.authenticate import REVOKED, Authenticator
 from hyphad.auth.hooks import Hooks, user_from
 from hyphad.auth.keys import Key, KeyRing
 from hyphad.auth.tokens import Dialect, Tokens
-from hyphad.core.errors import Unauthenticated
+from hyphad.core.errors import Invalid, Unauthenticated
 from hyphad.core.identity import Permission, Scope, User
 
 ROOT = "r" * 40
@@ -136,3 +138,49 @@ async def test_where_a_hook_finds_tokens(authenticator):  # AUTH-90
     assert await hooks.extracted([], b"") is None
     hooks.get = lambda scope: 1 / 0
     assert await hooks.extracted([], b"") is None, "a broken hook finds nothing"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"id": "ann", "roles": "admin"},
+        {"id": "ann", "email": 7},
+        {"id": "ann", "parent": ["root"]},
+        {"id": "ann", "scope": {"workspaces": ["*"]}},
+        {"id": "ann", "scope": {"workspaces": {"*": "everything"}}},
+        {"id": "ann", "roles": 3},
+        7,
+        b"ann",
+    ],
+)
+async def test_nonsense_of_a_hook_is_a_refusal(authenticator, value):  # AUTH-91
+    authenticator.hooks.parse = lambda token: value
+    await authenticator.prepare("badge-7")
+    assert refusal(authenticator, "badge-7")
+
+
+async def test_a_hook_that_never_answers_refuses(authenticator, monkeypatch):  # AUTH-91
+    async def parse(token):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(hooks, "HOOK_SECONDS", 0.01)
+    authenticator.hooks.parse = authenticator.hooks.get = parse
+    await authenticator.prepare("badge-7")
+    assert refusal(authenticator, "badge-7") == hooks.LATE
+    assert await authenticator.hooks.extracted([], b"") is None
+
+
+@pytest.mark.parametrize("made", [None, "", b"token", 7])
+async def test_a_hook_that_makes_no_token(authenticator, made):  # AUTH-89
+    authenticator.hooks.generate = lambda user, lifetime: made
+    with pytest.raises(Invalid, match="returned no string"):
+        await authenticator.issue(User("ann", scope=Scope()), 60, version=None)
+
+
+async def test_what_a_hook_raises_when_it_makes_a_token_stays_inside(authenticator):  # AUTH-89
+    def generate(user, lifetime):
+        raise KeyError("/etc/institute/secret")
+
+    authenticator.hooks.generate = generate
+    with pytest.raises(Invalid, match="has failed; its log says why"):
+        await authenticator.issue(User("ann", scope=Scope()), 60, version=None)

@@ -89,13 +89,35 @@ def test_what_each_principal_may_do_with_a_workspace(who):  # AUTH-21, 22, 29, 3
     user, level, administer, overwrite, secrets, grants = ON_THE_LAB[who]
     caller = Caller(user, "lab-one", "c1")
     assert policy.entry_level(user, LAB) is level
-    assert policy.may_administer(user, LAB) is administer
+    assert policy.may_administer(user, LAB) is policy.may_delete(user, LAB) is administer
     assert verdict(policy.may_overwrite, user, LAB) == (None if overwrite else DENIED)
     assert policy.may_see_secrets(caller, LAB) is secrets
     assert verdict(policy.grantable, user, LAB) == grants
     for wanted in (R, RW, A):
         allowed = grants != DENIED and wanted <= grants
         assert verdict(policy.check_grant, user, LAB, wanted) == (None if allowed else DENIED)
+
+
+@pytest.mark.parametrize(
+    ("user", "allowed"),
+    [
+        (person("host"), True),
+        (person("keeper"), False),
+        (
+            User(
+                "keeper", ("user",), Scope({"ws-user-host": A}, owned=frozenset(["ws-user-host"]))
+            ),
+            False,
+        ),
+        (User("child", ("user",), Scope({"ws-user-host": A}), parent="host"), True),
+        (User("child", ("user",), Scope({"ws-user-host": RW}), parent="host"), False),
+        (User("boss", ("admin", "user"), Scope({"*": A})), True),
+        (root_user(), True),
+    ],
+)
+def test_a_home_is_deleted_by_its_user_alone(user, allowed):  # WS-43
+    home = Workspace("ws-user-host", "ws-user-host", owners=["host", "keeper"])
+    assert policy.may_delete(user, home) is allowed
 
 
 @pytest.mark.parametrize("who", ON_THE_LAB)

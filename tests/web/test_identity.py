@@ -282,6 +282,35 @@ def test_a_link_from_elsewhere_to_a_page_keeps_the_cookie(hub: Hyphad) -> None: 
     assert hub.request(f"/{HOME}/info", b"", headers)[0] == 405
 
 
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
+
+
+def test_without_fetch_metadata_a_page_must_show_that_it_is_ours(
+    hub: Hyphad, alice: Provider
+) -> None:
+    """Browsers say where a request comes from only to servers with https, or on the own machine;
+    on a lab's network an image or a link of a page on another port is stopped by this (AUTH-87)."""
+    cookie = {"Cookie": f"access_token={ALICE}", **BROWSER}
+    own = f"http://127.0.0.1:{hub.port}"
+    for headers in ({"Referer": f"{own}/page"}, {"Origin": own}):
+        assert who(hub, **cookie, **headers) == (200, [HOME, "alice"])
+    for headers in (
+        {},
+        {"Referer": "http://127.0.0.1:1/page"},
+        {"Referer": "http://[bad/"},
+        {"Referer": f"http://evil.example/{own}/"},
+        {"Upgrade-Insecure-Requests": "1"},
+    ):
+        assert who(hub, **cookie, **headers) == (200, ["ws-anonymous", "anonymouz-http"])
+
+
+def test_a_typed_address_of_a_page_keeps_the_cookie_there(hub: Hyphad) -> None:  # AUTH-87
+    headers = {"Cookie": f"access_token={ALICE}", **BROWSER}
+    assert hub.request(f"/{HOME}/info", headers=headers)[0] == 403
+    headers["Upgrade-Insecure-Requests"] = "1"
+    assert hub.request(f"/{HOME}/info", headers=headers)[0] == 200
+
+
 def test_named_origins_may_use_the_cookie(make_hyphad: Callable[..., Hyphad]) -> None:  # D-2
     daemon = make_hyphad(
         "--jwt-secret", JWT_SECRET, "--allow-origins", "http://lab.example"

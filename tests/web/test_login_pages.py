@@ -466,6 +466,22 @@ def test_redirects_stay_here(lab: Hyphad, target: str) -> None:  # AUTH-82, AUTH
     assert "Continue" not in again.text
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/ws-user-root/services/user-admin/create_user?email=eve@lab.org",
+        "/ws-user-root/%73ervices/user-admin/create_user",
+        "/ws-user-root/services%2Fuser-admin/create_user",
+        "{url}/ws-user-root/services/user-admin/create_user",
+    ],
+)
+def test_a_login_does_not_lead_on_to_a_call(lab: Hyphad, target: str) -> None:  # AUTH-82, AUTH-87
+    visitor = Visitor(lab)
+    page = visitor.get(HOME)
+    fields = {"email": "bob@lab.org", "password": PASSWORD, "redirect": target.format(url=lab.url)}
+    assert visitor.submit(page, "login", fields).title == "bob"
+
+
 def test_redirects_go_where_they_may(lab: Hyphad) -> None:  # AUTH-82, AUTH-86
     for target in ("/ws-user-bob/?a=1#/access", f"{lab.url}/ws-user-bob/?a=1#/access"):
         browser = Visitor(lab)
