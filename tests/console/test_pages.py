@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsers import visit
+from browsers import revisit
 from nodes import node_modules
 from providers import Provider
 from running import Hyphad
@@ -23,7 +23,7 @@ FOCUSED = "(e => e.getAttribute('aria-label') || e.textContent)(document.activeE
 @pytest.fixture
 def page(browser: Any, hub: Hyphad, lab: Provider) -> Iterator[Any]:
     """Alice's browser."""
-    with visit(browser, hub, ALICE) as opened:
+    with revisit(browser, hub, ALICE) as opened:
         yield opened
 
 
@@ -45,7 +45,7 @@ def test_landing_tells_that_it_runs_and_who_i_am(page: Any, hub: Hyphad) -> None
 
 
 def test_visitors_are_offered_to_log_in(browser: Any, hub: Hyphad) -> None:
-    with visit(browser, hub) as page:
+    with revisit(browser, hub) as page:
         page.goto("/ws-user-alice/#/access")
         page.get_by_text("You see what is public here.").wait_for()
         page.get_by_role("banner").get_by_role("link", name="Log in").click()
@@ -137,7 +137,7 @@ def test_services_and_clients_come_and_go_without_reload(page: Any, hub: Hyphad)
 
 
 def test_visitors_see_public_services_come_and_go(browser: Any, hub: Hyphad, lab: Provider) -> None:
-    with visit(browser, hub) as page:
+    with revisit(browser, hub) as page:
         page.goto(HOME)
         page.get_by_role("link", name="Camera").wait_for()
         assert page.get_by_role("link", name="Stage").count() == 0
@@ -254,7 +254,7 @@ def test_storage_and_limits(page: Any, lab: Provider) -> None:
 
 def test_readers_see_the_limits_and_no_variables(browser: Any, hub: Hyphad, lab: Provider) -> None:
     reader = ticket("bob", "ws:ws-user-alice#r wid:ws-user-alice")
-    with visit(browser, hub, reader) as page:
+    with revisit(browser, hub, reader) as page:
         page.goto(HOME)
         page.get_by_role("link", name="Settings").click()
         panel(page, "Storage and limits").wait_for()
@@ -279,7 +279,7 @@ def test_environment_variables_are_set_shown_and_removed(page: Any, lab: Provide
 
 def test_colours_follow_the_system_and_the_choice(browser: Any, hub: Hyphad) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
-    with visit(browser, hub, ALICE, color_scheme="light") as page:
+    with revisit(browser, hub, ALICE, color_scheme="light") as page:
         page.goto("/")
         light = page.evaluate(paper)
         page.get_by_role("button", name="Switch to dark colours").click()
@@ -287,7 +287,7 @@ def test_colours_follow_the_system_and_the_choice(browser: Any, hub: Hyphad) -> 
         assert dark != light
         page.goto(HOME)
         assert page.evaluate(paper) == dark
-    with visit(browser, hub, ALICE, color_scheme="dark") as page:
+    with revisit(browser, hub, ALICE, color_scheme="dark") as page:
         page.goto("/")
         assert page.evaluate(paper) == dark
 

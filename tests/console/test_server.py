@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browsers import visit
+from browsers import revisit
 from hubs import ROOT_TOKEN
 from providers import Provider
 from running import Hyphad
@@ -22,7 +22,7 @@ BOB = {"Authorization": f"Bearer {ticket('bob')}"}
 
 @pytest.fixture
 def page(browser: Any, hub: Hyphad) -> Iterator[Any]:
-    with visit(browser, hub, ROOT_TOKEN) as opened:
+    with revisit(browser, hub, ROOT_TOKEN) as opened:
         yield opened
 
 
@@ -33,7 +33,7 @@ def admin(hub: Hyphad, method: str, value: Any = None) -> Any:
 
 
 def test_it_is_for_administrators(browser: Any, hub: Hyphad) -> None:
-    with visit(browser, hub, ticket("alice")) as page:
+    with revisit(browser, hub, ticket("alice")) as page:
         page.goto("/server")
         page.get_by_text("This page is for administrators of the server.").wait_for()
         assert page.get_by_role("link", name="Users").count() == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsers import visit
+from browsers import revisit
 from instrument import Instrument
 from nodes import node_modules
 from providers import Provider
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 @pytest.fixture
 def page(browser: Any, hub: Hyphad, lab: Provider) -> Iterator[Any]:
-    with visit(browser, hub, ALICE) as opened:
+    with revisit(browser, hub, ALICE) as opened:
         yield opened
 
 

@@ -35,6 +35,7 @@ def chromium() -> Iterator[Any]:
         pytest.skip(f"there is no {CHROMIUM}: install the package chromium")
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        running.pages = {}
         yield running
         running.close()
 
@@ -55,10 +56,23 @@ class Troubles:
         self.received = 0
 
     def watch(self, page: Any) -> None:
-        page.on("pageerror", lambda error: self.found.append(f"script error: {error}"))
-        page.on("dialog", self._dialog)
-        page.on("request", self._request)
-        page.on("response", self._response)
+        for event, listener in self._listeners():
+            page.on(event, listener)
+
+    def leave(self, page: Any) -> None:
+        for event, listener in self._listeners():
+            page.remove_listener(event, listener)
+
+    def _listeners(self) -> list[tuple[str, Any]]:
+        return [
+            ("pageerror", self._error),
+            ("dialog", self._dialog),
+            ("request", self._request),
+            ("response", self._response),
+        ]
+
+    def _error(self, error: Any) -> None:
+        self.found.append(f"script error: {error}")
 
     def _dialog(self, dialog: Any) -> None:
         self.found.append(f"dialog: {dialog.message}")
@@ -78,22 +92,46 @@ class Troubles:
 @contextlib.contextmanager
 def visit(browser: Any, hub: Hyphad, token: str | None = None, **options: Any) -> Iterator[Any]:
     """A page of a browser that is signed in with that token; `page.troubles` has what was wrong."""
+    page = _opened(browser, hub, token, options)
+    try:
+        with _watched(page, hub):
+            yield page
+    finally:
+        page.context.close()
+
+
+@contextlib.contextmanager
+def revisit(browser: Any, hub: Hyphad, token: str | None = None, **options: Any) -> Iterator[Any]:
+    """As `visit`, by a page that earlier tests have left: to open windows is what costs most.
+
+    What they made the browser keep is still there.
+    """
+    key = (hub.url, token, repr(sorted(options.items())))
+    page = browser.pages.pop(key, None) or _opened(browser, hub, token, options)
+    with _watched(page, hub):
+        yield page
+    page.troubles.leave(page)
+    page.unroute_all()
+    page.goto("about:blank")
+    browser.pages[key] = page
+
+
+def _opened(browser: Any, hub: Hyphad, token: str | None, options: dict[str, Any]) -> Any:
     context = browser.new_context(
-        base_url=hub.url,
-        viewport=options.pop("viewport", {"width": 1280, "height": 860}),
-        **options,
+        **{"base_url": hub.url, "viewport": {"width": 1280, "height": 860}, **options}
     )
     context.set_default_timeout(PATIENCE)
     context.add_init_script(WATCH)
     if token:
         cookie = {"name": "access_token", "value": token, "url": hub.url, "httpOnly": True}
         context.add_cookies([cookie])
-    page = context.new_page()
+    return context.new_page()
+
+
+@contextlib.contextmanager
+def _watched(page: Any, hub: Hyphad) -> Iterator[None]:
     page.troubles = Troubles(hub)
     page.troubles.watch(page)
-    try:
-        yield page
-        assert page.troubles.found == []
-        assert page.evaluate("window.refused") == []
-    finally:
-        context.close()
+    yield
+    assert page.troubles.found == []
+    assert page.evaluate("window.refused") == []
