@@ -108,6 +108,7 @@ class Settings:
     ws_msg_rate_limit: float
     ws_msg_burst_limit: float
     max_frame_bytes: int
+    max_memory_bytes: int
     max_queue_bytes: int
     slow_consumer_seconds: float
     max_unfinished_per_client: int

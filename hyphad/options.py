@@ -336,6 +336,13 @@ SECTIONS: list[tuple[str, list[Option]]] = [
             ),
             Option("ws_msg_burst_limit", _NUM, 10_000, "Messages of one connection at once."),
             Option("max_frame_bytes", _BYTES, 16 * MiB, "Bytes of the longest single frame."),
+            Option(
+                "max_memory_bytes",
+                _INT,
+                0,
+                "Bytes of memory above which newcomers are turned away, and clients that take "
+                "nothing are closed; 0: three quarters of what the service or the machine has.",
+            ),
             Option("max_queue_bytes", _BYTES, 64 * MiB, "Bytes that may wait for a slow client."),
             Option(
                 "slow_consumer_seconds",

@@ -15,7 +15,7 @@ from hyphad.auth.authenticate import REVOKED, Authenticator, Credential
 from hyphad.auth.presence import Presence
 from hyphad.auth.tokens import EXPIRED
 from hyphad.core import address, policy
-from hyphad.core.errors import Denied, Fault, Invalid, Refused, Unauthenticated
+from hyphad.core.errors import Denied, Fault, Invalid, Refused, Unauthenticated, Unavailable
 from hyphad.core.identity import Scope, User
 from hyphad.core.quota import Quota, address_factor, address_key
 from hyphad.core.records import Caller, Workspace
@@ -30,6 +30,8 @@ KICK_SECONDS = 60.0
 EXPIRY_GRACE = 60.0
 ESTABLISH = "Failed to establish connection: "
 AUTHENTICATE = ESTABLISH + "Failed to authenticate user: "
+
+SHORT_OF_MEMORY = "The server is short of memory and takes nobody in. Try again in a minute."
 
 Ping = Callable[[str, float], Awaitable[bool]]
 
@@ -96,6 +98,7 @@ class Admission:
         self._took_over: dict[str, float] = {}
         self._credentials: dict[Link, Credential] = {}
         self.slow = 0
+        self.short_of_memory = False
         self.addresses = Quota(limits.per_address)
 
     @property
@@ -121,6 +124,8 @@ class Admission:
 
         `remote` is the client's network address, `origin` the one it uses for the server.
         """
+        if self.short_of_memory:
+            raise Unavailable(SHORT_OF_MEMORY)
         self._check_address(remote)
         await self.authenticator.prepare(hello.reconnection_token or hello.token)
         credential = self._authenticate(hello)

@@ -26,6 +26,7 @@ class Upkeep:
         self._works: list[asyncio.Future[None]] = []
         self._events_seen = 0
         self._may_give_back = False
+        self._most_memory = base.settings.max_memory_bytes or memory.ceiling()
 
     def start(self) -> None:
         self._sweep()
@@ -53,6 +54,7 @@ class Upkeep:
             peer.sweep()
         self._identity.purge()
         self._give_back_memory()
+        self._watch_memory()
         self._sweep_timer = loop.call_later(interval, self._sweep)
 
     def _give_back_memory(self) -> None:
@@ -68,6 +70,28 @@ class Upkeep:
         if self._may_give_back and events < QUIET_EVENTS:
             memory.give_back()
             self._may_give_back = base.router.away.expected > 0
+
+    def _watch_memory(self) -> None:
+        """Better to turn newcomers away, and to lose who takes nothing, than to be killed."""
+        admission, used = self._identity.admission, memory.resident()
+        if used > self._most_memory:
+            memory.give_back()
+            used = memory.resident()
+        if used > self._most_memory:
+            if not admission.short_of_memory:
+                log.error(
+                    "short_of_memory resident=%d limit=%d hint='newcomers are turned away; see "
+                    "max_memory_bytes, and hyphad_slow_consumer_bytes in /metrics'",
+                    used,
+                    self._most_memory,
+                )
+            admission.short_of_memory = True
+            for link in list(self._base.router.links.values()):
+                if link.drained is not None:
+                    link.give_up()
+        elif admission.short_of_memory and used < 0.95 * self._most_memory:
+            log.info("enough_memory resident=%d", used)
+            admission.short_of_memory = False
 
     async def _keep_backups(self) -> None:
         """A backup every so many hours; a failed one is tried again an hour later."""

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from hyphad.auth.admission import ESTABLISH, Admission, Hello
-from hyphad.core.errors import Fault, Refused
+from hyphad.core.errors import Fault, Refused, Unavailable
 from hyphad.web.base import to_json
 from hyphad.wire.link import Link, Transport
 
 log = logging.getLogger(__name__)
 
 HELLO_SECONDS = 5.0
+TRY_AGAIN = 1013
 MAX_TEXT = 1000
 MAX_HELLO = 64 << 10
 UNREADABLE = "Failed to decode authentication information"
@@ -164,6 +165,10 @@ class Conversation:
             link = await self._admission.admit(hello, self.transport, self._remote, self._origin)
         except Refused as error:
             self.refuse(error.message, error.code)
+            return
+        except Unavailable as error:
+            # Not in words before the close: clients take those as final (WIRE-13).
+            self.transport.close(TRY_AGAIN, cut_reason(error.message))
             return
         except Exception:
             log.exception("handshake_failed remote=%s", self._remote)

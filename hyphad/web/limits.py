@@ -100,7 +100,7 @@ class Gate:
         if request.path.startswith(self._health):
             return None
         context = getattr(request.connection, "context", None)
-        if getattr(context, "crowded", False) and not _is_upgrade(request):
+        if getattr(context, "crowded", False) and not self.is_spared(request):
             return Failure(429, CROWDED, headers={"Connection": "close", "Retry-After": "1"})
         if self._is_metered(request):
             return None
@@ -110,6 +110,10 @@ class Gate:
         except Denied as error:
             return failure_of(error)
         return _too_many(self._wait(request, remote))
+
+    def is_spared(self, request: HTTPServerRequest) -> bool:
+        """Health is told whatever happens; WebSockets are turned away in words of their own."""
+        return request.path.startswith(self._health) or _is_upgrade(request)
 
     def _is_metered(self, request: HTTPServerRequest) -> bool:
         """WebSockets and frames of a live stream have limits of their own (WIRE-21).

@@ -14,6 +14,7 @@ from tornado.httputil import (
 )
 from tornado.web import Application, RequestHandler, stream_request_body
 
+from hyphad.auth.admission import SHORT_OF_MEMORY
 from hyphad.auth.authenticate import Authenticator
 from hyphad.web.base import DrainingHandler
 from hyphad.web.failures import Failure
@@ -71,6 +72,8 @@ class Site(Application):
         self, request: HTTPServerRequest, **kwargs: Any
     ) -> HTTPMessageDelegate:
         failure = self._gate.refusal(request)
+        if self._parts.admission.short_of_memory and not self._gate.is_spared(request):
+            failure = Failure(503, SHORT_OF_MEMORY, headers={"Retry-After": "60"})
         if failure is not None:
             return self.refuse(request, failure)
         found: HTTPMessageDelegate = super().find_handler(request, **kwargs)

@@ -181,9 +181,9 @@ class Link:
     def _congested(self, queued: int) -> None:
         if self._drained is None:
             self._drained = self.loop.create_future()
-            self._slow_timer = self.loop.call_later(self.limits.slow_after, self._too_slow)
+            self._slow_timer = self.loop.call_later(self.limits.slow_after, self.give_up)
         if queued > self.limits.queue:
-            self._too_slow()
+            self.give_up()
 
     def _relieve(self) -> None:
         if self._slow_timer is not None:
@@ -193,7 +193,8 @@ class Link:
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 
-    def _too_slow(self) -> None:
+    def give_up(self) -> None:
+        """Close the connection of a client that does not take what is sent to it."""
         if self.close_code is not None:
             return
         log.warning(

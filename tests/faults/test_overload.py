@@ -7,6 +7,7 @@ import resource
 import secrets
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import websockets
@@ -15,6 +16,9 @@ from hubs import FLAGS
 from rawclient import RawClient, Refused
 from running import Hyphad
 from tickets import ticket
+
+from hyphad import memory
+from hyphad.daemon.upkeep import Upkeep
 
 ECHO = "services.default.echo"
 POP = "services.queue.pop"
@@ -145,3 +149,53 @@ async def test_without_file_descriptors_newcomers_wait(make_hyphad):
         assert (await asking)[0] == 200
         assert daemon.log.count("not_accepting") == 1
         assert "Traceback" not in daemon.log
+
+
+# memory
+
+
+async def test_short_of_memory_it_turns_newcomers_away(make_hyphad):
+    """In a way that clients take as temporary; health is told all the same."""
+    daemon = make_hyphad("--max-memory-bytes", "1000000", *FLAGS).start()
+    status, body, headers = await asyncio.to_thread(daemon.request, "/metrics")
+    assert (status, headers["retry-after"]) == (503, "60")
+    assert b"short of memory" in body
+    assert (await asyncio.to_thread(daemon.request, "/health/liveness"))[0] == 200
+    with pytest.raises(Refused) as caught:
+        await RawClient.open(daemon.ws_url)
+    assert (caught.value.message, caught.value.code) == (None, 1013)
+    assert "short of memory" in str(caught.value.reason)
+    assert daemon.log.count("short_of_memory resident=") == 1
+
+
+class Peer:
+    """A link that takes nothing, or one that does."""
+
+    def __init__(self, drained):
+        self.drained = drained
+        self.closed = False
+
+    def give_up(self):
+        self.closed = True
+
+
+def test_memory_that_is_there_again(monkeypatch):
+    """Above the bound who takes nothing is closed, and only they; below it all may come again."""
+    slow, fine = Peer(object()), Peer(None)
+    admission = SimpleNamespace(short_of_memory=False)
+    router = SimpleNamespace(links={"a": slow, "b": fine})
+    settings = SimpleNamespace(max_memory_bytes=1000)
+    upkeep = Upkeep(
+        SimpleNamespace(settings=settings, router=router),
+        SimpleNamespace(admission=admission),
+        None,
+    )
+    for used, short in ((999, False), (1001, True), (990, True), (900, False)):
+        monkeypatch.setattr(memory, "resident", lambda used=used: used)
+        upkeep._watch_memory()
+        assert admission.short_of_memory is short
+    assert (slow.closed, fine.closed) == (True, False)
+
+
+def test_the_bound_is_within_what_there_is():
+    assert 0 < memory.resident() < memory.ceiling()
