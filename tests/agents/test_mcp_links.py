@@ -1,4 +1,4 @@
-"""Programs that speak MCP on their pipes, or something else: what reaches them, what they leave.
+"""Programs and web servers that should speak MCP: what reaches them, what is left of them.
 
 The programs are lines of shell, so that they start at once.
 """
@@ -15,6 +15,7 @@ from hyphad.core.errors import PeerGone, TimedOut
 from hyphad.services import mcp_client, mcp_links
 from hyphad.services.mcp_client import McpClient
 from hyphad.services.mcp_links import LinkFailed, ProgramLink
+from hyphad.web.mcp_link import HttpLink
 
 WAIT = 20.0
 
@@ -116,3 +117,70 @@ async def test_calls_end_with_their_program():
     with pytest.raises(PeerGone):
         await client.request("tools/list")
     await client.close()
+
+
+# over HTTP
+
+
+@contextlib.asynccontextmanager
+async def web_server(answer):
+    """The URL of a server that says `answer` to each request, and hangs up."""
+
+    async def serve(reader, writer):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://user:secret@127.0.0.1:{port}/mcp?key=secret"
+    finally:
+        server.close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "Stream closed|closed"),
+        (HEAD + b"Content-Length: 100\r\n\r\n{", "closed"),
+        (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "HTTP 401"),
+        (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "HTTP 500"),
+        (HEAD + b"Content-Length: 99999999999\r\n\r\n{", "too long|closed|large"),
+    ],
+)
+async def test_a_web_server_that_fails_is_told_without_its_secrets(answer, reason):
+    async with web_server(answer) as url:
+        client = McpClient(HttpLink(url, {"Authorization": "Bearer secret"}), lambda: None)
+        with pytest.raises(PeerGone, match=reason) as failed:
+            async with asyncio.timeout(WAIT):
+                await client.open()
+        await client.close()
+    assert "secret" not in str(failed.value)
+
+
+async def test_a_web_server_that_says_nothing_is_given_up(monkeypatch):
+    monkeypatch.setattr(mcp_client, "HELLO_SECONDS", 0.05)
+    body = b": ping\n\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 1000\r\n\r\n"
+    hang = asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + body)
+        await hang.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = McpClient(HttpLink(f"http://127.0.0.1:{port}/mcp", {}), lambda: None)
+    with pytest.raises(TimedOut, match="no answer to initialize within"):
+        await client.open()
+    await client.close()
+    hang.set()
+    server.close()
