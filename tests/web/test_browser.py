@@ -1,5 +1,6 @@
 """A real browser on a page of another origin: `fetch`, `EventSource`, and whose cookie counts."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from browsers import browser, visit
+from nodes import node_modules
 from providers import Provider
 from running import Hyphad
 from tickets import ticket
@@ -27,6 +29,17 @@ FETCH = """
 async ([url, options]) => {
   const answer = await fetch(url, options);
   return [answer.status, await answer.json(), answer.headers.get("retry-after")];
+}
+"""
+
+
+CLIENT = """
+async ([url, service]) => {
+  const { connectToServer } = await import(url + "/assets/hypha-rpc-websocket.mjs");
+  const server = await connectToServer({ server_url: url });
+  const answer = await (await server.getService(service)).hello("Browser");
+  await server.disconnect();
+  return answer;
 }
 """
 
@@ -104,6 +117,11 @@ def test_the_cookie_is_of_no_use_to_other_pages(page: Any, hub: Hyphad) -> None:
     with page.expect_navigation() as followed:
         page.evaluate("url => { location.href = url; }", minted)
     assert followed.value.status == 403
+
+
+def test_pages_load_the_client_from_the_server(page: Any, hub: Hyphad, ws: str) -> None:  # HTTP-20
+    shutil.copytree(node_modules() / "hypha-rpc" / "dist", hub.data / "assets")
+    assert page.evaluate(CLIENT, [hub.url, f"{ws[1:]}/prov:t"]) == "Hello Browser!"
 
 
 def test_own_pages_use_the_cookie(browser: Any, hub: Hyphad) -> None:
