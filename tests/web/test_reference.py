@@ -19,8 +19,54 @@ from providers import Provider
 from running import Hyphad, free_port
 
 START_SECONDS = 90
+TOLD = ("Location", "X-Twice", "Content-Type")
 JSON = {"Content-Type": "application/json"}
 MSGPACK = {"Content-Type": "application/msgpack"}
+
+
+def shown(event: dict[str, Any]) -> dict[str, Any]:
+    """What a function is told of its request, but for what differs from run to run."""
+    headers = {k: v for k, v in event["headers"].items() if k not in ("host", "connection")}
+    kept = {k: v for k, v in event.items() if k not in ("client", "server", "asgi", "user")}
+    body = event["body"] and event["body"].decode()
+    return {"body": json.dumps({**kept, "headers": headers, "body": body}, sort_keys=True)}
+
+
+async def tell(asgi: dict[str, Any]) -> None:
+    """An application that answers with the scope and the body of its request."""
+    scope, body, more = asgi["scope"], b"", True
+    while more:
+        message = await asgi["receive"]()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    names = ("type", "http_version", "method", "scheme", "root_path", "path", "state", "service_id")
+    told = {name: scope[name] for name in names}
+    told["query_string"] = scope["query_string"].decode()
+    headers = [[b"content-type", b"text/x-told"], [b"x-twice", b"1"], [b"x-twice", b"2"]]
+    await asgi["send"]({"type": "http.response.start", "status": 203, "headers": headers})
+    for part in (json.dumps(told, sort_keys=True).encode(), body):
+        message = {"type": "http.response.body", "body": part, "more_body": True}
+        await asgi["send"](message)
+    await asgi["send"]({"type": "http.response.body"})
+
+
+APPS: list[dict[str, Any]] = [
+    {
+        "id": "fn", "type": "functions", "index": lambda event: {"body": "Home page"},
+        "show": shown,
+        "api": {"v1": {"users": lambda e: {"body": "users"}, "index": lambda e: {"body": "v1"}}},
+        "empty": lambda event: {"status": 204}, "bytes": lambda event: {"body": b"\0\1\2"},
+    },
+    {"id": "all", "type": "functions", "default": shown},
+    {"id": "web", "type": "asgi", "serve": tell},
+]  # fmt: skip
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirect)
 
 
 class Side:
@@ -29,7 +75,7 @@ class Side:
     def __init__(self, url: str) -> None:
         self.url = url
         self.provider = Provider(url, client_id="prov")
-        for service in services(Remembered()):
+        for service in [*services(Remembered()), *APPS]:
             self.provider.register(service)
         self.token = self.provider.token()
 
@@ -39,12 +85,19 @@ class Side:
         named = {name: value.format(token=self.token) for name, value in headers.items()}
         request = urllib.request.Request(where, body, named)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                status, data = answer.status, answer.read()
+            with _opener.open(request, timeout=30) as answer:
+                status, data, found = answer.status, answer.read(), answer.headers
         except urllib.error.HTTPError as error:
-            status, data = error.code, error.read()
+            status, data, found = error.code, error.read(), error.headers
         text = data.decode("latin-1").replace(self.provider.workspace, "WS")
-        return status, text.replace(self.url, "URL")
+        told = [
+            f"{name}: {value.partition(';')[0]}"
+            for name in TOLD
+            for value in found.get_all(name) or ()
+            if data or name != "Content-Type"
+        ]
+        text = "\n".join((*told, text)) if path.startswith("apps/") else text
+        return status, text.replace(self.url, "URL").replace(self.provider.workspace, "WS")
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +199,22 @@ REQUESTS: list[tuple[str, bytes | None, dict[str, str]]] = [
     ("services/ws/generate_token", None, {}),
     ("info", None, {}),
     ("apps/nosvc/", None, {}),
+    ("apps/fn", None, {}),
+    ("apps/fn/", None, {}),
+    ("apps/fn/index", None, {}),
+    ("apps/fn/show/?a=1&b=x%20y", None, {"Accept": "a/b", "X-A": "1"}),
+    ("apps/fn/show", b"text", {"Content-Type": "text/plain"}),
+    ("apps/fn/api/v1/users", None, {}),
+    ("apps/fn/api/v1", None, {}),
+    ("apps/fn/api/nothing", None, {}),
+    ("apps/fn/empty", None, {}),
+    ("apps/fn/bytes", None, {}),
+    ("apps/all/", None, {}),
+    ("apps/all/x/y?c=d", b"body", {}),
+    ("apps/web/", None, {}),
+    ("apps/web/a%20b/c?x=1&y=%2F", None, {}),
+    ("apps/web/up", b"x" * 300_000, {}),
+    ("apps/t/", None, {}),
 ]
 
 
