@@ -267,7 +267,8 @@ class RpcEndpoint(BaseHandler):
         try:
             kind = frame.split(data)[0].get("type")
         except frame.BadFrame as error:
-            raise Refusal(400, f"Failed to decode message: {error}") from None
+            status = 431 if str(error) == frame.HEADER_TOO_LARGE else 400
+            raise Refusal(status, f"Failed to decode message: {error}") from None
         link = self._owned_link(client_id, str(kind))
         link.touch()
         if kind == "ping":

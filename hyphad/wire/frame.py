@@ -21,12 +21,16 @@ FIRST_LOOK = 4096
 SMALL_ARRAY = 64
 MAX_SMALL_MAP = 15
 MAX_DEPTH = 400
+PLAIN_HEADER = 1 << 16
+MAX_VALUES = 150_000
 MAX_KEYS = 1024
+MAX_KEY = FIRST_LOOK
 MAX_CONTAINERS = 1 << 20
 RESERVED = frozenset(("type", "from", "to", "ws", "user", "ctx", "method", "session", "parent"))
 _RESERVED = frozenset(map(str.encode, RESERVED))
 
 Buffer = bytes | memoryview
+HEADER_TOO_LARGE = f"the header has more than {MAX_VALUES} values"
 _NESTED = frozenset((dict, list))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BROKEN = (ValueError, TypeError, msgpack.UnpackException, RecursionError)
@@ -121,6 +125,8 @@ def _split_long(data: bytes) -> tuple[dict[str, Any], int, bool]:
 
 def _split_any(data: bytes) -> tuple[dict[str, Any], int, bool]:
     """A long header, keys that reach far into the extra, text that is no UTF-8, or a bad frame."""
+    if len(data) > PLAIN_HEADER and walk.has_more(data, MAX_VALUES):
+        raise ValueError(HEADER_TOO_LARGE)
     unpacker = _unpacker(data, len(data))
     unpacker.skip()
     offset = unpacker.tell()
@@ -129,7 +135,7 @@ def _split_any(data: bytes) -> tuple[dict[str, Any], int, bool]:
     clean = all(map(_is_name, header)) and _is_name(header.get("type", ""))
     if clean and offset < len(data):
         try:
-            clean = _extra_is_clean(unpacker)
+            clean = _long_extra_is_clean(data, offset)
         except UnicodeDecodeError:
             clean = False
         except _BROKEN as error:
@@ -208,6 +214,26 @@ def _extra_is_clean(unpacker: Any) -> bool:
         if type(key) is not str or key in RESERVED:
             return False
         skip()
+    return True
+
+
+def _long_extra_is_clean(data: bytes, offset: int) -> bool:
+    """As `_extra_is_clean`, where keys too may be made to hurt: long ones are not even built."""
+    extra = memoryview(data)[offset:]
+    unpacker = _unpacker(extra, len(extra))
+    count, at = unpacker.read_map_header(), unpacker.tell()
+    if count > MAX_KEYS:
+        return False
+    for _ in range(count):
+        unpacker.skip()
+        end = unpacker.tell()
+        if end - at > MAX_KEY:
+            return False
+        key = msgpack.unpackb(extra[at:end], strict_map_key=False)
+        if type(key) is not str or key in RESERVED:
+            return False
+        unpacker.skip()
+        at = unpacker.tell()
     return True
 
 

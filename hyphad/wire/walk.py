@@ -26,6 +26,10 @@ class Unusual(ValueError):
     """Broken, or too much of it for steps in Python: this is for the C reader."""
 
 
+class TooMany(Unusual):
+    """More values than steps."""
+
+
 def keys(data: bytes, at: int) -> list[bytes]:
     """The keys of the map that starts at `at` and ends within `data`, as their bytes.
 
@@ -39,6 +43,17 @@ def keys(data: bytes, at: int) -> list[bytes]:
     if at > len(data):
         raise Unusual("truncated")
     return found
+
+
+def has_more(data: bytes, values: int) -> bool:
+    """Whether the value that `data` begins with is made of more than so many, as far as it goes."""
+    try:
+        _skip(data, 0, values)
+    except TooMany:
+        return True
+    except (Unusual, IndexError):
+        pass
+    return False
 
 
 def _keys(data: bytes, at: int) -> tuple[list[bytes], int]:
@@ -70,7 +85,7 @@ def _skip(data: bytes, at: int, left: int) -> tuple[int, int]:
     while waiting:
         left -= 1
         if left < 0:
-            raise Unusual("many values")
+            raise TooMany("many values")
         waiting -= 1
         first = data[at]
         at += 1

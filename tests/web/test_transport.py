@@ -152,6 +152,8 @@ def test_frames_over_the_limit(hub: Hyphad) -> None:  # D-17
     stream = RawStream(hub, ALICE, client_id="long")
     status, answer = stream.post({"type": "method", "to": "x"}, {"args": [bytes(17 << 20)]})
     assert (status, answer["hint"]) == (413, "Send it in chunks.")
+    status, answer = stream.post({"type": "method", "to": "x", "data": [1] * 200_000}, {})
+    assert (status, "the header has more than" in answer["detail"]) == (431, True)
     stream.close()
 
 

@@ -178,6 +178,25 @@ def test_a_long_header(size):  # WIRE-38
             frame.split(packed[: min(cut, len(packed) - 1)])
 
 
+def test_a_header_of_too_many_values_is_not_built():  # WIRE-40, WIRE-89
+    header = {**HEADER, "data": [[1, {"a": 2}]] * (frame.MAX_VALUES // 4)}
+    with pytest.raises(BadFrame, match="more than 150000 values"):
+        frame.split(frame.pack(header) + frame.pack(EXTRA))
+    begun = frame.pack({**HEADER, "x": 1})[:-1] + b"\xdd\xff\xff\xff\xff"
+    with pytest.raises(BadFrame, match="truncated"):
+        frame.split(begun + b"\xc6\x7f\xff\xff\xff" + bytes(frame.PLAIN_HEADER))
+    for data in ([1] * (frame.MAX_VALUES - 100), bytes(1 << 20), ["x" * 1000] * 1000):
+        header = {**HEADER, "data": data}
+        assert frame.split(frame.pack(header))[0] == header
+
+
+@pytest.mark.parametrize("key", [[[1] * 50] * 50, {i: i for i in range(500)}, b"ctx"])
+def test_a_key_that_is_no_short_text_makes_an_extra_unclean(key):  # WIRE-42
+    start = frame.pack(HEADER)
+    for value in (1, "x" * FIRST_LOOK):
+        assert frame.split(start + b"\x81" + frame.pack(key) + frame.pack(value))[2] is False
+
+
 @pytest.mark.parametrize(
     "encoded",
     [
