@@ -39,7 +39,9 @@ def _listener(_: WSUpgradeRequest) -> Half:
 
 
 async def main(port: int) -> None:
-    server = await ws_create_server(_listener, "127.0.0.1", port, enable_auto_pong=True)
+    server = await ws_create_server(
+        _listener, "127.0.0.1", port, enable_auto_pong=True, max_frame_size=16 << 20
+    )
     gc.collect()
     gc.freeze()
     await server.serve_forever()

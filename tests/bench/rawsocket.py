@@ -63,7 +63,9 @@ class RawSocket:
 
     def waiting(self) -> bool:
         """Whether something has come in."""
-        return bool(self._rest) or bool(select.select([self.sock], [], [], 0)[0])
+        poll = select.poll()  # `select` takes no descriptor above 1023
+        poll.register(self.sock, select.POLLIN)
+        return bool(self._rest) or bool(poll.poll(0))
 
     def answer_pings(self) -> None:
         """Throw away what has come in, but answer pings: servers close clients that do not."""
