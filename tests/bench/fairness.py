@@ -5,7 +5,7 @@ python tests/bench/fairness.py [--only FLOOD] [--rounds N] [--seconds S]
 The server, with its default limits, has one core; the clients have the other. Two clients call
 each other at a steady pace, and a user calls over HTTP. They are measured beside a process that is
 as busy as a flood but leaves the server alone, then beside each flood; what is shown is p50 and
-p99, and the ratio of the p99. Numbers of one machine in one hour: nothing here is a test.
+p99 in milliseconds, and the ratio of the p99. Numbers of one machine in one hour: no test.
 """
 
 import argparse
@@ -42,8 +42,8 @@ def main() -> int:
         _prefer(target.pid, os.getpid())
         with raw_provider(target) as (workspace, service_id):
             victims = Victims(target, request(target, workspace, service_id))
-            print(f"{'flood':22}{'RPC p50':>9}{'p99 ms':>9}{'ratio':>7}", end="")
-            print(f"{'HTTP p50':>11}{'p99 ms':>9}{'ratio':>7}{'server CPU':>12}", flush=True)
+            print(f"{'flood, and call':26}{'p50 alone':>12}{'beside':>9}", end="")
+            print(f"{'p99 alone':>12}{'beside':>9}{'ratio':>7}{'server CPU':>12}", flush=True)
             for name in floods:
                 compare(target, victims, name, arguments, cores[-1])
     return 0
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 def compare(
     target: Target, victims: Victims, name: str, arguments: argparse.Namespace, core: int
 ) -> None:
-    """Rounds without and with the flood in turn; one line."""
+    """Rounds without and with the flood in turn; a line for RPC, and one for HTTP."""
     found: dict[str, list[Times]] = {BASELINE: [], name: []}
     busy = 0.0
     for _ in range(arguments.rounds):
@@ -70,18 +70,20 @@ def compare(
                     rounds.append(victims.measure(arguments.seconds))
                 busy = spent.cpu / spent.wall
             target.settle()
-    line = f"{name:22}"
-    for kind, wide in (("rpc", 9), ("http", 11)):
+    for kind in ("rpc", "http"):
         middle, late = _quantiles(found[name], kind)
-        usual = _quantiles(found[BASELINE], kind)[1]
-        line += f"{middle * 1e3:{wide}.2f}{late * 1e3:9.2f}{late / usual:7.2f}"
-    print(f"{line}{busy:11.0%}", flush=True)
+        usual_middle, usual = _quantiles(found[BASELINE], kind)
+        print(f"{name + ', ' + kind:26}{usual_middle:12.2f}{middle:9.2f}", end="")
+        print(f"{usual:12.2f}{late:9.2f}{late / usual:7.2f}{busy:12.0%}", flush=True)
 
 
 def _quantiles(rounds: list[Times], kind: str) -> tuple[float, float]:
-    """Medians of the rounds' p50 and p99."""
+    """Medians of the rounds' p50 and p99, in milliseconds."""
     cuts = [statistics.quantiles(times[kind], n=100) for times in rounds]
-    return statistics.median(c[49] for c in cuts), statistics.median(c[98] for c in cuts)
+    return (
+        1e3 * statistics.median(cut[49] for cut in cuts),
+        1e3 * statistics.median(cut[98] for cut in cuts),
+    )
 
 
 @contextmanager
