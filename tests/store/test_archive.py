@@ -110,3 +110,20 @@ def test_only_the_newest_scheduled_backups_stay(tmp_path):
 def test_no_database_is_said(tmp_path):
     with pytest.raises(StoreError, match="holds no database"):
         archive.create(tmp_path, tmp_path / "b.tar")
+
+
+async def test_backups_of_a_running_daemon_leave_no_handles_open(tmp_path):
+    """SQLite keeps the handle of the first for the next ones, and no more than that."""
+    database = Database.open(tmp_path / "hyphad.db")
+
+    def handles() -> int:
+        files = list(Path("/proc/self/fd").iterdir())
+        return sum(str(tmp_path) in str(file.readlink()) for file in files if file.is_symlink())
+
+    archive.create(tmp_path, tmp_path / "first.tar")
+    before = handles()
+    for number in range(5):
+        archive.create(tmp_path, tmp_path / f"{number}.tar")
+    assert handles() == before
+    await database.close()
+    assert handles() == 0
