@@ -207,6 +207,15 @@ class Admission:
             elif self._has_lost(link.caller):
                 link.refuse(f"Permission denied for workspace: {link.workspace}", 1008)
 
+    def close_signed(self) -> None:
+        """End all connections that came with a token: a key was dropped at once (AUTH-105).
+
+        They would be given new tokens under the new key, whoever had signed theirs.
+        """
+        for link, credential in list(self._credentials.items()):
+            if credential.keys:
+                link.close(1008, REVOKED)
+
     def _has_lost(self, caller: Caller) -> bool:
         """Whether it came in as an owner of the workspace, and is none any more (AUTH-112)."""
         user, workspace = caller.user, self._directory.get(caller.workspace)

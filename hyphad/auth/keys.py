@@ -54,9 +54,12 @@ class KeyRing:
             return alive
         return [key for key in alive if key.kid == kid]
 
-    def replace(self, other: "KeyRing") -> None:
-        """Take over the keys of another ring (a reload)."""
+    def replace(self, other: "KeyRing") -> bool:
+        """Take over the keys of another ring (a reload); whether one went before its time."""
+        kept = {key.secret for key in other.keys}
+        dropped = any(key.secret not in kept for key in self.candidates(None))
         self.keys = other.keys
+        return dropped
 
 
 def ring_from_secret(secret: str) -> KeyRing:

@@ -120,9 +120,12 @@ class Identity:
         """Take over the keys that `hyphad key rotate` has written; broken ones change nothing."""
         if not self._base.settings.jwt_secret:
             try:
-                self.ring.replace(self._load_keys())
+                dropped = self.ring.replace(self._load_keys())
             except KeyFileError as error:
                 log.error("keys_not_reloaded reason=%r", str(error))
+                return
+            if dropped:
+                self.admission.close_signed()
 
     def purge(self) -> None:
         """Drop what has expired."""

@@ -297,8 +297,8 @@ async def test_keys_are_rotated_without_a_logout(make_hyphad: Any) -> None:  # A
     for token in (before, after):
         await (await RawClient.open(hyphad.ws_url, token=token)).close()
     hyphad.restart()
-    for token in (before, after):
-        await (await RawClient.open(hyphad.ws_url, token=token)).close()
+    live = [await RawClient.open(hyphad.ws_url, token=token) for token in (before, after)]
+    visitor = await RawClient.open(hyphad.ws_url)
     assert command(hyphad, "key", "rotate", "--now")[0] == 0
 
     async def refused() -> bool:
@@ -309,6 +309,10 @@ async def test_keys_are_rotated_without_a_logout(make_hyphad: Any) -> None:  # A
         return False
 
     await until(refused, what="the old keys are gone")
+    for client in live:
+        assert await client.closed() == (1008, "Token has been revoked")
+    await visitor.settle()
+    await visitor.close()
 
 
 # the whole story
