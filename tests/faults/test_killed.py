@@ -4,12 +4,16 @@ HYPHAD_KILL_ROUNDS sets how often; the store alone is killed in `test_store.py`.
 """
 
 import asyncio
+import contextlib
 import os
 import random
+from collections.abc import AsyncIterator
+from typing import Any
 
 from hubs import FLAGS
-from people import as_user
+from rawclient import RawClient
 from running import Hyphad
+from tickets import ticket
 
 ROUNDS = int(os.environ.get("HYPHAD_KILL_ROUNDS", "1"))
 WRITERS = 4
@@ -27,16 +31,30 @@ class Writer:
         self.writing = asyncio.Event()
 
     async def run(self, daemon: Hyphad) -> None:
-        async with as_user(daemon, "ann", auto_reconnect=False) as server:
-            queue = await server.get_service("public/queue")
+        async with Queues.of(daemon) as queues:
             while True:
                 self.begun += 1
-                try:
-                    await queue.push(self.name, {"n": self.begun})
-                except Exception:
-                    return
+                await queues.call("push", self.name, {"n": self.begun})
                 self.acknowledged = self.begun
                 self.writing.set()
+
+
+class Queues:
+    """The queue service, as one client sees it."""
+
+    def __init__(self, raw: RawClient, place: str) -> None:
+        self._raw = raw
+        self._place = place
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def of(cls, daemon: Hyphad) -> AsyncIterator["Queues"]:
+        async with RawClient.connect(daemon.ws_url, token=ticket("ann")) as raw:
+            service = await raw.call("services.default.get_service", "public/queue")
+            yield cls(raw, service["id"].partition(":")[0])
+
+    async def call(self, function: str, *args: Any) -> Any:
+        return await self._raw.call(f"services.queue.{function}", *args, to=self._place)
 
 
 async def kill_while_writing(daemon: Hyphad, names: list[str]) -> list[Writer]:
@@ -46,31 +64,30 @@ async def kill_while_writing(daemon: Hyphad, names: list[str]) -> list[Writer]:
         await asyncio.gather(*(writer.writing.wait() for writer in writers))
     await asyncio.sleep(random.uniform(0, LONGEST))
     await asyncio.to_thread(daemon.kill)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*tasks, return_exceptions=True)
     return writers
 
 
 async def left_in(daemon: Hyphad, writers: list[Writer]) -> dict[str, list[int]]:
     """What the queues hold after the restart, taken out of them."""
     found: dict[str, list[int]] = {}
-    async with as_user(daemon, "ann") as server:
-        queue = await server.get_service("public/queue")
+    async with Queues.of(daemon) as queues:
         for writer in writers:
-            count = await queue.get_length(writer.name)
-            found[writer.name] = [task["n"] for task in await queue.peek(writer.name, count)]
+            count = await queues.call("get_length", writer.name)
+            tasks = await queues.call("peek", writer.name, count)
+            found[writer.name] = [task["n"] for task in tasks]
     return found
 
 
-async def test_what_was_acknowledged_to_clients_survives_kill_9(make_hyphad):  # WS-47
-    daemon: Hyphad = await asyncio.to_thread(make_hyphad(*FLAGS).start)
+def test_what_was_acknowledged_to_clients_survives_kill_9(make_hyphad):  # WS-47
+    daemon: Hyphad = make_hyphad(*FLAGS).start()
     acknowledged = 0
     for turn in range(ROUNDS):
         names = [f"q-{turn}-{number}" for number in range(WRITERS)]
-        writers = await kill_while_writing(daemon, names)
-        await asyncio.to_thread(daemon.start)
-        found = await left_in(daemon, writers)
+        writers = asyncio.run(kill_while_writing(daemon, names))
+        daemon.start()
+        found = asyncio.run(left_in(daemon, writers))
         for writer in writers:
             numbers = found[writer.name]
             assert numbers == list(range(len(numbers))), "in order, none twice, none missing"
