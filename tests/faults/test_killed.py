@@ -75,7 +75,7 @@ async def left_in(daemon: Hyphad, writers: list[Writer]) -> dict[str, list[int]]
     async with Queues.of(daemon) as queues:
         for writer in writers:
             count = await queues.call("get_length", writer.name)
-            tasks = await queues.call("peek", writer.name, count)
+            tasks = [await queues.call("pop", writer.name) for _ in range(count)]
             found[writer.name] = [task["n"] for task in tasks]
     return found
 
