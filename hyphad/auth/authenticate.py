@@ -141,7 +141,7 @@ class Authenticator:
             raise Unauthenticated(REVOKED)
         issued = claims.raw.get("iat")
         return Credential(
-            self._as_owner(user),
+            self.as_owner(user),
             claims.scope.client_id if claims.raw.get("bound", True) else None,
             claims.scope.current_workspace,
             float(issued) if isinstance(issued, int | float) else 0.0,
@@ -189,7 +189,7 @@ class Authenticator:
             return REVOKED
         return None if self._accounts.version(user_id) == credential.version else REVOKED
 
-    def _as_owner(self, user: User) -> User:
+    def as_owner(self, user: User) -> User:
         """Without the workspaces that the user, or the parent of a child token, has lost."""
         lost = frozenset(name for name in user.scope.owned if not self._owns(user, name))
         return user.with_scope(user.scope.without(lost)) if lost else user

@@ -7,10 +7,11 @@ MessagePack or a stream of events.
 import asyncio
 import difflib
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hyphad.core import policy
-from hyphad.core.errors import NotFound
+from hyphad.core.errors import Denied, NotFound
 from hyphad.core.records import Caller, Service
 from hyphad.web.arguments import Arguments, from_body, from_query
 from hyphad.web.base import BaseHandler
@@ -156,7 +157,17 @@ class ServiceCall(ServiceHandler):
             await items.aclose()
             return
         self._task = None
-        await send_stream(self, items, form, self._gone)
+        check = partial(self._check_again, workspace, service)
+        await send_stream(self, items, form, self._gone, check)
+
+    def _check_again(self, workspace: str, service: Service) -> None:
+        """Tokens are revoked and workspaces unshared while a stream runs (AUTH-36, AUTH-112)."""
+        identities = self.parts.identities
+        caller = identities.enter(identities.by_now(self.identity), workspace)
+        if not policy.is_visible(service, caller):
+            raise Denied(
+                f"Permission denied for non-public service in workspace {service.workspace}"
+            )
 
     async def _send(self, form: Format, value: Any) -> None:
         body = form.encode(value)

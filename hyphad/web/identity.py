@@ -11,7 +11,7 @@ is ignored; `stale_cookie` then says why, and tells the handler to clear it.
 import base64
 import binascii
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest
@@ -106,6 +106,20 @@ class Identities:
             if identity.credential is not None:
                 return f"user {identity.user.effective_id}"
         return f"address {address_key(str(request.remote_ip))}"
+
+    def by_now(self, identity: Identity) -> Identity:
+        """An identity of a while ago, without what it has lost (AUTH-36, AUTH-112).
+
+        Raises `Unauthenticated` if its credential is no longer good.
+        """
+        credential = identity.credential
+        if credential is None:
+            return identity
+        lapsed = self._authenticator.lapsed(credential)
+        if lapsed is not None:
+            raise Unauthenticated(lapsed)
+        user = self._authenticator.as_owner(credential.user)
+        return replace(identity, user=user, credential=replace(credential, user=user))
 
     def of_token(self, token: str) -> Identity:
         """The identity of a token that came by another way than a header."""

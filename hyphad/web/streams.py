@@ -7,11 +7,12 @@ comment now and then, so that proxies keep the connection.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from tornado.iostream import StreamClosedError
 
+from hyphad.core.errors import Fault
 from hyphad.web.base import BaseHandler
 from hyphad.web.failures import failure_of
 from hyphad.web.results import MSGPACK, Format, encode_json
@@ -22,9 +23,16 @@ END = b"data: [DONE]\n\n"
 
 
 async def send_stream(
-    handler: BaseHandler, items: AsyncGenerator[Any, None], form: Format, gone: asyncio.Event
+    handler: BaseHandler,
+    items: AsyncGenerator[Any, None],
+    form: Format,
+    gone: asyncio.Event,
+    check: Callable[[], None],
 ) -> None:
-    """Answer with the items of a generator; returns when it has ended or the reader has `gone`."""
+    """Answer with the items of a generator; returns when it has ended or the reader has `gone`.
+
+    Before each of them `check` raises a `Fault` if the reader may have no more.
+    """
     events = form is not MSGPACK
     handler.set_header("Cache-Control", "no-cache")
     handler.set_header("X-Accel-Buffering", "no")
@@ -37,6 +45,11 @@ async def send_stream(
             turn = handler.parts.turns.take(payer)
             if turn is not None:
                 await turn
+            try:
+                check()
+            except Fault as error:
+                handler.write(_encoded(_told(error), form, events))
+                break
             handler.write(part)
             await handler.flush()
         if not gone.is_set():
