@@ -31,7 +31,7 @@ from hyphad.store.backups import Backups
 from hyphad.store.eventlog import EventLog
 from hyphad.store.queues import QueueTable
 from hyphad.store.stored import Stored
-from hyphad.web.mcp_link import HttpLink
+from hyphad.web.mcp.link import HttpLink
 from hyphad.web.pages import folder
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """How messages get to an external MCP server and back: over the pipes of a program (MCP-61).
 
 A link carries JSON-RPC messages and knows nothing of what they mean. The one over HTTP is in
-`web.mcp_link`, where HTTP lives.
+`web.mcp.link`, where HTTP lives.
 """
 
 import asyncio

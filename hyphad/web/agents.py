@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from hyphad.core.errors import Denied, Fault, NotFound, PeerGone, Unauthenticated
 from hyphad.core.policy import is_visible
 from hyphad.core.records import Caller, Service
-from hyphad.web.a2a_tasks import Tasks
+from hyphad.web.a2a.tasks import Tasks
 from hyphad.web.base import BaseHandler
 from hyphad.web.failures import Failure, Refusal
 from hyphad.web.gateway import MANAGER_NAMES
-from hyphad.web.mcp_streams import Watches
-from hyphad.web.mcp_views import Views
+from hyphad.web.mcp.streams import Watches
+from hyphad.web.mcp.views import Views
 from hyphad.web.parts import Parts
 
 Key = tuple[Any, ...]

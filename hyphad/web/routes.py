@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from hyphad.web.a2a import AgentCard, AgentEndpoint, AgentInfo
+from hyphad.web.a2a.endpoint import AgentCard, AgentEndpoint, AgentInfo
 from hyphad.web.agents import agents_of
 from hyphad.web.apps import AppHandler, AppRedirect
 from hyphad.web.assets import asset_routes
@@ -15,10 +15,10 @@ from hyphad.web.health import health_routes
 from hyphad.web.info import InstalledApps, ServerConfig, WorkspaceInfo
 from hyphad.web.limits import Gate
 from hyphad.web.login import login_routes
-from hyphad.web.mcp import ServiceEndpoint
-from hyphad.web.mcp_info import ServiceInfoPage, WorkspaceEndpoint
-from hyphad.web.mcp_resource import WELL_KNOWN, ProtectedResource
-from hyphad.web.mcp_sse import SseMessages, SseStream
+from hyphad.web.mcp.endpoint import ServiceEndpoint
+from hyphad.web.mcp.info import ServiceInfoPage, WorkspaceEndpoint
+from hyphad.web.mcp.resource import WELL_KNOWN, ProtectedResource
+from hyphad.web.mcp.sse import SseMessages, SseStream
 from hyphad.web.metrics import Exporter
 from hyphad.web.openapi import Document, DocumentPage, ServerDocument
 from hyphad.web.pages import folder

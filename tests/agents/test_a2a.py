@@ -16,8 +16,8 @@ from mcp_http import bearer, events
 from providers import Provider
 from running import Hyphad
 
-from hyphad.web import a2a
-from hyphad.web.a2a_tasks import MAX_OWN, Task, Tasks
+from hyphad.web.a2a import endpoint
+from hyphad.web.a2a.tasks import MAX_OWN, Task, Tasks
 
 CARD = {
     "protocol_version": "0.3.0",
@@ -343,8 +343,8 @@ async def test_an_answer_of_many_pieces_has_an_end(monkeypatch):  # MCP-74
             while True:
                 yield {"text": ["x" * 1000]}
 
-    monkeypatch.setattr(a2a, "MAX_BYTES", 10_000)
-    items = await a2a._drained(Endless(), None)
+    monkeypatch.setattr(endpoint, "MAX_BYTES", 10_000)
+    items = await endpoint._drained(Endless(), None)
     assert len(items) < 15
     assert items[-1].endswith("items: the answer is too long.")
 

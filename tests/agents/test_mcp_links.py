@@ -15,7 +15,7 @@ from hyphad.core.errors import PeerGone, TimedOut
 from hyphad.services import mcp_client, mcp_links
 from hyphad.services.mcp_client import McpClient
 from hyphad.services.mcp_links import LinkFailed, ProgramLink
-from hyphad.web.mcp_link import HttpLink
+from hyphad.web.mcp.link import HttpLink
 
 WAIT = 20.0
 

@@ -13,7 +13,7 @@ from mcp_http import META, VERSION, Mcp, bearer
 from providers import Provider
 from running import Hyphad
 
-from hyphad.web.mcp_sse import Session
+from hyphad.web.mcp.sse import Session
 
 CHANGES = [f"notifications/{what}/list_changed" for what in ("tools", "resources", "prompts")]
 

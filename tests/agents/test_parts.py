@@ -15,7 +15,7 @@ from hyphad.core.errors import RemoteError
 from hyphad.core.records import Service
 from hyphad.web import validation
 from hyphad.web.gateway import Function
-from hyphad.web.mcp_content import (
+from hyphad.web.mcp.content import (
     MAX_BLOCKS,
     NEWEST,
     Dialect,
@@ -28,11 +28,11 @@ from hyphad.web.mcp_content import (
     weight,
     without_nulls,
 )
-from hyphad.web.mcp_link import Events, HttpLink
-from hyphad.web.mcp_modern import check, is_modern, unwrapped
-from hyphad.web.mcp_protocol import McpError
-from hyphad.web.mcp_tools import clean_name, clean_text, tool_of
-from hyphad.web.mcp_view import view_of
+from hyphad.web.mcp.link import Events, HttpLink
+from hyphad.web.mcp.modern import check, is_modern, unwrapped
+from hyphad.web.mcp.protocol import McpError
+from hyphad.web.mcp.tools import clean_name, clean_text, tool_of
+from hyphad.web.mcp.view import view_of
 from hyphad.web.members import tree_of_remote, walk
 from hyphad.web.validation import MAX_STRIKES, Checker, expectation
 

@@ -10,9 +10,9 @@ from hyphad.core.errors import Fault
 from hyphad.core.records import Caller, Service
 from hyphad.web.failures import Refusal
 from hyphad.web.gateway import Function, Gateway
-from hyphad.web.mcp_content import json_text, media_type_of, plain
-from hyphad.web.mcp_offer import NO_LIMIT, failure_text
-from hyphad.web.mcp_tools import clean_text
+from hyphad.web.mcp.content import json_text, media_type_of, plain
+from hyphad.web.mcp.offer import NO_LIMIT, failure_text
+from hyphad.web.mcp.tools import clean_text
 
 Entry = dict[str, Any]
 PROTOCOL = "0.3.0"

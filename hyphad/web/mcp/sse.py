@@ -12,7 +12,8 @@ from typing import Any
 from hyphad.core.names import random_key
 from hyphad.web.agents import encoded
 from hyphad.web.failures import Refusal
-from hyphad.web.mcp import (
+from hyphad.web.mcp.content import Dialect
+from hyphad.web.mcp.endpoint import (
     CHANGES,
     PING,
     PING_SECONDS,
@@ -20,9 +21,8 @@ from hyphad.web.mcp import (
     ServiceEndpoint,
     is_request,
 )
-from hyphad.web.mcp_content import Dialect
-from hyphad.web.mcp_protocol import HANDSHAKE, INVALID_REQUEST, Exchange, respond
-from hyphad.web.mcp_streams import Watch
+from hyphad.web.mcp.protocol import HANDSHAKE, INVALID_REQUEST, Exchange, respond
+from hyphad.web.mcp.streams import Watch
 
 LOST = "SSE session not found. Please reconnect."
 MAX_RUNNING = 32

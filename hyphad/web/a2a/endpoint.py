@@ -14,13 +14,13 @@ from uuid import uuid4
 from tornado.iostream import StreamClosedError
 
 from hyphad.core.errors import Fault, NotFound, PeerGone
-from hyphad.web.a2a_agent import Agent, card_of, error_parts, heard, joined, parts_of, said
-from hyphad.web.a2a_dialects import Dialect, dialect_of
-from hyphad.web.a2a_tasks import Owner, Task
+from hyphad.web.a2a.agent import Agent, card_of, error_parts, heard, joined, parts_of, said
+from hyphad.web.a2a.dialects import Dialect, dialect_of
+from hyphad.web.a2a.tasks import Owner, Task
 from hyphad.web.agents import AgentHandler, encoded, is_shallow
 from hyphad.web.failures import Refusal
 from hyphad.web.gateway import is_stream
-from hyphad.web.mcp_content import plain, weight
+from hyphad.web.mcp.content import plain, weight
 from hyphad.web.steps import steps
 
 PING_SECONDS = 15.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyphad.core.errors import RemoteError
-from hyphad.web.mcp_tools import Tool, is_object
+from hyphad.web.mcp.tools import Tool, is_object
 
 Block = dict[str, Any]
 _IMAGES = (

@@ -16,7 +16,7 @@ from typing import Any
 from hyphad import __version__
 from hyphad.core.errors import Fault
 from hyphad.web.gateway import is_stream
-from hyphad.web.mcp_content import (
+from hyphad.web.mcp.content import (
     Dialect,
     call_result,
     drained_result,
@@ -25,8 +25,8 @@ from hyphad.web.mcp_content import (
     weight,
     without_nulls,
 )
-from hyphad.web.mcp_offer import NoSuchPrompt, NoSuchResource, Offer, failure_text
-from hyphad.web.mcp_tools import Tool
+from hyphad.web.mcp.offer import NoSuchPrompt, NoSuchResource, Offer, failure_text
+from hyphad.web.mcp.tools import Tool
 from hyphad.web.validation import expectation
 
 log = logging.getLogger(__name__)

@@ -16,13 +16,13 @@ from tornado.web import Finish
 
 from hyphad.core import address
 from hyphad.core.errors import Fault, NotFound, PeerGone, Unauthenticated
-from hyphad.web import mcp_modern
 from hyphad.web.agents import MAX_DEPTH, AgentHandler, encoded, is_shallow
 from hyphad.web.failures import Failure, Refusal
 from hyphad.web.identity import cookie_token, header_token
-from hyphad.web.mcp_content import Dialect
-from hyphad.web.mcp_offer import Offer, ServiceOffer
-from hyphad.web.mcp_protocol import (
+from hyphad.web.mcp import modern
+from hyphad.web.mcp.content import Dialect
+from hyphad.web.mcp.offer import Offer, ServiceOffer
+from hyphad.web.mcp.protocol import (
     ASSUMED,
     HANDSHAKE,
     INTERNAL,
@@ -35,8 +35,8 @@ from hyphad.web.mcp_protocol import (
     progress_token,
     respond,
 )
-from hyphad.web.mcp_resource import WELL_KNOWN
-from hyphad.web.mcp_streams import Watch
+from hyphad.web.mcp.resource import WELL_KNOWN
+from hyphad.web.mcp.streams import Watch
 
 PING_SECONDS = 15.0
 SLOW_SECONDS = 5.0
@@ -119,9 +119,9 @@ class McpHandler(AgentHandler):
 
     def _is_modern(self, version: str) -> bool:
         """By the header, or by the body where the header names a version nobody knows."""
-        if mcp_modern.is_modern(version):
+        if modern.is_modern(version):
             return True
-        return version not in HANDSHAKE and mcp_modern.has_envelope(self.request.body)
+        return version not in HANDSHAKE and modern.has_envelope(self.request.body)
 
     async def _post_modern(self, offer: Offer, version: str) -> None:
         """One exchange of the newest protocol (MCP-51)."""
@@ -134,7 +134,7 @@ class McpHandler(AgentHandler):
             raise self._rpc_error(400, INVALID_REQUEST, text, None)
         try:
             if "id" not in message:
-                mcp_modern.check_version(version)
+                modern.check_version(version)
                 self._accepted()
                 return
             if not _is_id(message["id"]):
@@ -142,12 +142,12 @@ class McpHandler(AgentHandler):
             listens = message["method"] == "subscriptions/listen"
             if listens and not self._accepts(EVENTS):
                 raise self._stop(406)
-            mcp_modern.check(message, self.request.headers)
+            modern.check(message, self.request.headers)
         except McpError as error:
             given = message.get("id")
             answer = {"jsonrpc": "2.0", "id": given if _is_id(given) else None}
             answer["error"] = error.to_dict()
-            self.send_json(answer, mcp_modern.status_of(answer))
+            self.send_json(answer, modern.status_of(answer))
             return
         if listens:
             await self._listen(message)
@@ -189,7 +189,7 @@ class McpHandler(AgentHandler):
             self._event(answer)
             self.finish()
         else:
-            status = mcp_modern.status_of(answer) if exchange.modern else 200
+            status = modern.status_of(answer) if exchange.modern else 200
             self.set_status(status)
             self.set_header("Content-Type", "application/json")
             await self.send_long(encoded(answer))
@@ -310,7 +310,7 @@ class McpHandler(AgentHandler):
         self.check_origin()
         await self.offer(*place)
         version = self.request.headers.get("MCP-Protocol-Version", "")
-        if mcp_modern.is_modern(version):
+        if modern.is_modern(version):
             self.set_header("Allow", "POST")
             raise self._stop(405)
         if not self._accepts(EVENTS):

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from hyphad.core.errors import Fault
-from hyphad.web.a2a_agent import Entry, error_parts, parts_of, said, text_part
+from hyphad.web.a2a.agent import Entry, error_parts, parts_of, said, text_part
 
 log = logging.getLogger(__name__)
 

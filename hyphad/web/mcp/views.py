@@ -15,7 +15,7 @@ from hyphad.core.errors import NotFound
 from hyphad.core.events import Events
 from hyphad.core.records import Service
 from hyphad.services.catalogue import Catalogue
-from hyphad.web.mcp_view import View, view_of
+from hyphad.web.mcp.view import View, view_of
 from hyphad.web.members import tree_of_local, tree_of_remote, walk
 from hyphad.wire.peer import Peer
 

@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote
 from hyphad.core.errors import Fault
 from hyphad.core.records import Caller, Service
 from hyphad.web.gateway import Gateway
-from hyphad.web.mcp_offer import Entry, NoSuchPrompt, NoSuchResource, ServiceOffer
-from hyphad.web.mcp_tools import Tool, clean_name
-from hyphad.web.mcp_views import Views
+from hyphad.web.mcp.offer import Entry, NoSuchPrompt, NoSuchResource, ServiceOffer
+from hyphad.web.mcp.tools import Tool, clean_name
+from hyphad.web.mcp.views import Views
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from hyphad.core.identity import Permission
 from hyphad.core.records import Caller, Service
 from hyphad.web.agents import TRY_A_TOKEN, AgentHandler
 from hyphad.web.failures import Refusal
-from hyphad.web.mcp import EVENTS, McpHandler
-from hyphad.web.mcp_connect import connections
-from hyphad.web.mcp_offer import Entry, Offer, ServiceOffer
-from hyphad.web.mcp_protocol import INVALID_REQUEST
-from hyphad.web.mcp_streams import ANY, Watch
-from hyphad.web.mcp_view import View, WrongStructure
-from hyphad.web.mcp_workspace import WorkspaceOffer, prefixed
+from hyphad.web.mcp.connect import connections
+from hyphad.web.mcp.endpoint import EVENTS, McpHandler
+from hyphad.web.mcp.offer import Entry, Offer, ServiceOffer
+from hyphad.web.mcp.protocol import INVALID_REQUEST
+from hyphad.web.mcp.streams import ANY, Watch
+from hyphad.web.mcp.view import View, WrongStructure
+from hyphad.web.mcp.workspace import WorkspaceOffer, prefixed
 from hyphad.web.pages import CSP, folder
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from hyphad.core.errors import Fault, PeerGone, RemoteError
 from hyphad.core.records import Caller, Service
 from hyphad.web.failures import exception_text
 from hyphad.web.gateway import Function, Gateway
-from hyphad.web.mcp_content import contents_of, prompt_of, without_nulls
-from hyphad.web.mcp_tools import Tool, clean_text, native_tool
-from hyphad.web.mcp_view import Prompt, Resource, View, find_resource
+from hyphad.web.mcp.content import contents_of, prompt_of, without_nulls
+from hyphad.web.mcp.tools import Tool, clean_text, native_tool
+from hyphad.web.mcp.view import Prompt, Resource, View, find_resource
 
 NO_LIMIT = 86_400.0
 _TEXTS = frozenset(("name", "title", "description", "mimeType", "uri", "uriTemplate"))

@@ -16,7 +16,7 @@ from hyphad.core.errors import Fault
 from hyphad.core.parameters import input_schema
 from hyphad.core.records import Service
 from hyphad.web.gateway import Function
-from hyphad.web.mcp_tools import Tool, clean_text, name_of, tool_of
+from hyphad.web.mcp.tools import Tool, clean_text, name_of, tool_of
 from hyphad.web.members import Path, walk
 
 NATIVE = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from tornado.httputil import HTTPHeaders
 
-from hyphad.web.mcp_protocol import (
+from hyphad.web.mcp.protocol import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     MODERN,

@@ -1,0 +1,1 @@
+"""A2A: services as agents for other agents."""

@@ -1,0 +1,1 @@
+"""MCP: services as tools, resources and prompts for AI assistants."""
