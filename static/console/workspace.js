@@ -35,7 +35,7 @@ async function workspacePages(user) {
   }
   const listeners = new Set();
   const light = lamp();
-  const says = h("span", {}, "connecting");
+  const says = h("span", { class: "says" }, "away");
   place.lamp = h("span", { class: "beside" }, light, says);
   place.listen = (listener) => {
     listeners.add(listener);
@@ -54,7 +54,7 @@ async function workspacePages(user) {
     ),
     (on) => {
       light.classList.toggle("on", on);
-      says.textContent = on ? "live" : "connecting";
+      says.textContent = on ? "live" : "away";
       listeners.forEach((listener) => listener.state(on));
     },
   );
