@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import pytest
 from coroutines import until
 from hypha_rpc import connect_to_server
 from rawclient import RawClient
@@ -66,17 +67,18 @@ class Calls:
         return [text for text in self.outcomes if text != "ok"]
 
 
-async def test_calls_over_restarts_wait_or_fail_but_never_hang(make_hyphad):  # WIRE-106, D-26
+async def test_calls_over_restarts_wait_or_fail_but_never_hang(make_hyphad, caplog):
+    # WIRE-106, D-26
     daemon: Hyphad = make_hyphad()
     # Refused, the client would try again at intervals that double: too long on a busy machine.
     with kept_socket(daemon):
         await asyncio.to_thread(daemon.start)
-        await calls_over_restarts(daemon)
+        await calls_over_restarts(daemon, caplog)
     assert "Traceback" not in daemon.log
     assert not (daemon.data / "transit.msgpack").exists()
 
 
-async def calls_over_restarts(daemon: Hyphad) -> None:
+async def calls_over_restarts(daemon: Hyphad, caplog: pytest.LogCaptureFixture) -> None:
     async with (
         connect_to_server({"server_url": daemon.url}) as provider,
         connect_to_server({"server_url": daemon.url}) as consumer,
@@ -87,10 +89,13 @@ async def calls_over_restarts(daemon: Hyphad) -> None:
         api = await consumer.get_service(record.id)
         between = [Calls(lambda: api.same(1)) for _ in range(CALLERS)]
         server = Calls(lambda: consumer.echo(1), 0.01)
-        for _ in range(RESTARTS):
+        for number in range(1, RESTARTS + 1):
             await asyncio.gather(*(calls.progress() for calls in (*between, server)))
             assert await asyncio.to_thread(daemon.stop) == 0
             await asyncio.to_thread(daemon.start)
+            # A client that loses its connection before it says this forgets who waits for it.
+            back, both = "Successfully reconnected", 2 * number
+            await until(lambda both=both, back=back: caplog.text.count(back) >= both, seconds=25)
         await asyncio.gather(*(calls.progress() for calls in (*between, server)))
         await asyncio.gather(*(calls.end() for calls in (*between, server)))
     failures = [text for calls in (*between, server) for text in calls.failures]
