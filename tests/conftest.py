@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests may use."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,15 @@ settings.register_profile("hyphad", deadline=None, max_examples=50)
 settings.load_profile("hyphad")
 
 ROOT_TOKEN = "Zk9vQ2xYw7RfT1uLm4NpS8aHbJcEdGiK"
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """Commands that tests run in this process set the level for good: not for the next test."""
+    logger = logging.getLogger("hyphad")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 @pytest.fixture(scope="module")

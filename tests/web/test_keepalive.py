@@ -34,7 +34,9 @@ async def test_readers_that_wait_get_comments(monkeypatch: pytest.MonkeyPatch) -
         )
 
         async def get(self) -> None:
-            await streams.send_stream(self, slow(), JSON, asyncio.Event())  # type: ignore[arg-type]
+            await streams.send_stream(  # type: ignore[arg-type]
+                self, slow(), JSON, asyncio.Event(), lambda: None
+            )
 
     socket, port = bind_unused_port()
     server = HTTPServer(Application([("/", Handler)]))
