@@ -107,12 +107,13 @@ class Admission:
 
     def arrive(self, remote: str) -> str | None:
         """Count a socket for its address, until `depart`; why it cannot stay, if so."""
-        key = address_key(remote)
+        key, factor = address_key(remote), address_factor(remote)
+        has_room = self.addresses.has_room(key, factor)
         self.addresses.take(key)
-        count, most = self.addresses.count(key), self.addresses.limit * address_factor(remote)
-        if 0 < most < count:
-            return f"Connection limit exceeded: address {key} has {most}/{most} connections"
-        return None
+        if has_room:
+            return None
+        most = self.addresses.limit * factor
+        return f"Connection limit exceeded: address {key} has {most}/{most} connections"
 
     def depart(self, remote: str) -> None:
         self.addresses.give(address_key(remote))
