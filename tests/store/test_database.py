@@ -277,7 +277,7 @@ async def test_the_log_is_gone_after_a_clean_end(opened, file):
 
 
 async def test_only_a_run_that_was_cut_off_is_checked(tmp_path, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="hyphad")
     scribe = Scribe(tmp_path)
     scribe.first_line()
     scribe.kill()
